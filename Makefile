@@ -1,0 +1,58 @@
+# Everything one does with this repository. The embedded cluster is used unless KUBECONFIG and REGISTRY
+# name another one.
+
+SHELL := /bin/bash
+RUN   := e2e/run
+# Most tests wait most of the time, so more of them than there are cores may run at once.
+AT_ONCE := 8
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down status kubeconfig images deploy test unit e2e lint bench gen gen-check
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+demo: deploy ## a cluster with Fermata, and a service that comes from zero, goes back, and is split
+	@$(RUN) with cargo run -q -p e2e --bin demo
+
+up: ## start the embedded cluster, or see whether yours answers
+	@$(RUN) up
+
+down: ## end the embedded cluster; only the cache stays
+	@$(RUN) down
+
+status: ## what runs
+	@$(RUN) status
+
+kubeconfig: ## path of the kubeconfig: export KUBECONFIG=$(make -s kubeconfig)
+	@$(RUN) kubeconfig
+
+images: up ## build the images and push them to the cluster's registry
+	@$(RUN) images
+
+deploy: images ## install Fermata, or bring it up to date
+	@$(RUN) deploy
+
+test: lint unit gen-check e2e ## everything that must pass
+
+unit: ## tests that need no cluster
+	@cargo test --workspace --exclude e2e
+	@cargo test -p e2e --lib
+
+e2e: deploy ## tests on the cluster; the faults come last, and alone
+	@$(RUN) with cargo test -p e2e --test system -- --test-threads=$(AT_ONCE)
+	@$(RUN) with cargo test -p e2e --test faults -- --test-threads=1
+
+lint: ## format and lints; no kube in the sidecar
+	@cargo fmt --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@! cargo tree -p queue-proxy -e normal | grep -w kube
+
+bench: deploy ## a few numbers: cold start, warm requests
+	@$(RUN) with cargo run -q --release -p e2e --bin bench
+
+gen: ## write the generated files: the CRDs
+	@cargo run -q -p crds --bin crdgen
+
+gen-check: ## the generated files are what make gen writes
+	@cargo run -q -p crds --bin crdgen -- --check

@@ -1,0 +1,4 @@
+//! The always-on front door of Fermata: ingress and buffer in one process.
+
+pub mod revision;
+pub mod route;

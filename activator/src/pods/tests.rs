@@ -1,0 +1,147 @@
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+use super::{PodState, Trouble, Word, pod_state, revision_of};
+use crate::revision::RevisionId;
+
+/// A pod of `shop/cart-00001` with an address, changed by `patch` (JSON merge).
+fn pod(patch: Value) -> Pod {
+    let mut pod = json!({
+        "metadata": {
+            "name": "p",
+            "namespace": "shop",
+            "labels": {"serving.knative.dev/revision": "cart-00001"},
+        },
+        "spec": {"containers": [
+            {"name": "user-container"},
+            {"name": "queue-proxy", "ports": [
+                {"name": "http-autometric", "containerPort": 9090},
+                {"name": "queue-port", "containerPort": 8013},
+            ]},
+        ]},
+        "status": {"phase": "Running", "podIP": "10.0.0.1", "conditions": []},
+    });
+    merge(&mut pod, patch);
+    serde_json::from_value(pod).unwrap()
+}
+
+fn merge(into: &mut Value, patch: Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(into.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (into, patch) => *into = patch,
+    }
+}
+
+fn status(state: &Value, restarts: i32) -> Value {
+    json!({"containerStatuses": [{
+        "name": "user-container", "image": "i", "imageID": "", "ready": false,
+        "restartCount": restarts, "state": state,
+        "lastState": {"terminated": {"exitCode": 1, "message": "boom"}},
+    }]})
+}
+
+fn waiting(reason: &str) -> Value {
+    status(&json!({"waiting": {"reason": reason, "message": "why"}}), 0)
+}
+
+fn up(word: Word, restarts: i32, trouble: Option<Trouble>) -> PodState {
+    PodState::Up { address: "10.0.0.1:8013".parse().unwrap(), word, restarts, trouble }
+}
+
+fn trouble(reason: &str, message: &str) -> Trouble {
+    Trouble {
+        container: Some("user-container".into()),
+        reason: reason.into(),
+        message: message.into(),
+        lasting: true,
+    }
+}
+
+#[test]
+fn pods_are_read_as_they_are() {
+    let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+    let running = status(&json!({"running": {}}), 1);
+    let looping = status(&json!({"running": {}}), 2);
+    let exec = json!({"containers": [{"name": "a", "readinessProbe": {"exec": {"command": ["x"]}}}]});
+    let http = json!({"containers": [{"name": "a", "readinessProbe": {"httpGet": {"port": 1}}}]});
+    let startup = json!({"containers": [{"name": "a", "startupProbe": {"tcpSocket": {"port": 1}}}]});
+    let old_port = |word| PodState::Up {
+        address: "10.0.0.1:8012".parse().unwrap(),
+        word,
+        restarts: 0,
+        trouble: None,
+    };
+    let cases = [
+        ("no address", json!({"status": {"podIP": null}}), PodState::Starting { trouble: None }),
+        ("unreadable address", json!({"status": {"podIP": "x"}}), PodState::Starting {
+            trouble: None,
+        }),
+        ("address", json!({}), up(Word::QueueProxy, 0, None)),
+        ("ready", json!({"status": ready}), PodState::Ready {
+            address: "10.0.0.1:8013".parse().unwrap(),
+            restarts: 0,
+        }),
+        ("failed", json!({"status": {"phase": "Failed"}}), PodState::Gone),
+        (
+            "leaving, though ready",
+            json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": ready}),
+            PodState::Gone,
+        ),
+        ("exec probe", json!({"spec": exec}), old_port(Word::Kubelet)),
+        ("startup probe", json!({"spec": startup}), old_port(Word::Kubelet)),
+        ("http probe", json!({"spec": http}), old_port(Word::QueueProxy)),
+        (
+            "image can't be pulled",
+            json!({"status": waiting("ImagePullBackOff")}),
+            up(Word::QueueProxy, 0, Some(trouble("ImagePullBackOff", "why"))),
+        ),
+        (
+            "container is being made",
+            json!({"status": waiting("ContainerCreating")}),
+            up(Word::QueueProxy, 0, None),
+        ),
+        ("one crash is no loop", json!({"status": running}), up(Word::QueueProxy, 1, None)),
+        (
+            "runs for a moment between two crashes",
+            json!({"status": looping}),
+            up(Word::QueueProxy, 2, Some(trouble("CrashLoopBackOff", "boom"))),
+        ),
+    ];
+    for (case, patch, expected) in cases {
+        assert_eq!(pod_state(&pod(patch)), expected, "{case}");
+    }
+}
+
+#[test]
+fn unschedulable_pods_may_find_a_node_later() {
+    let unschedulable = json!({"podIP": null, "conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "0/1 nodes are available",
+    }]});
+    let state = pod_state(&pod(json!({"status": unschedulable})));
+    assert!(state.lasting_trouble().is_none());
+    let PodState::Starting { trouble: Some(trouble) } = state else { panic!("{state:?}") };
+    assert_eq!(trouble.to_string(), "pod is in Unschedulable: 0/1 nodes are available");
+}
+
+#[test]
+fn trouble_reads_as_a_sentence() {
+    assert_eq!(
+        trouble("ErrImagePull", "not found\n").to_string(),
+        "container user-container is in ErrImagePull: not found"
+    );
+    assert_eq!(
+        trouble("CrashLoopBackOff", "").to_string(),
+        "container user-container is in CrashLoopBackOff"
+    );
+}
+
+#[test]
+fn label_names_the_revision() {
+    assert_eq!(revision_of(&pod(json!({}))), Some(RevisionId::new("shop", "cart-00001")));
+    assert_eq!(revision_of(&pod(json!({"metadata": {"labels": null}}))), None);
+}

@@ -1,0 +1,182 @@
+//! What the front door knows of a revision: its name, and the rules of its requests, read from the
+//! Revision object once per change (contract/data-plane 2.2, 2.4).
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crds::name::serving;
+use crds::revision::Revision;
+use kube::ResourceExt;
+
+/// Longest time for a request where a Revision names none (contract/control-plane 1.5).
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+const FULL_DUPLEX: &str = "features.knative.dev/http-full-duplex";
+
+/// Name of a revision. Cloning it is cheap; it shows as `namespace/name`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RevisionId {
+    text: Arc<str>,
+    slash: usize,
+}
+
+/// What holds for every request of a revision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Service that the revision belongs to; empty when it belongs to none.
+    pub service: String,
+    /// Configuration that made the revision.
+    pub configuration: String,
+    /// Requests that one pod may have at once; None is no limit.
+    pub limit: Option<NonZeroU32>,
+    /// How long a request may take.
+    pub timeouts: Timeouts,
+    /// An HTTP/1.1 answer may start before the request's body ended.
+    pub full_duplex: bool,
+}
+
+/// How long a request may take; waiting for a pod counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of the request to the last byte of the answer.
+    pub total: Duration,
+    /// To the first byte of the answer.
+    pub response_start: Option<Duration>,
+    /// Longest pause between two bytes of the answer.
+    pub idle: Option<Duration>,
+}
+
+// === impl RevisionId ===
+
+impl RevisionId {
+    /// The revision `name` of `namespace`.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { text: format!("{namespace}/{name}").into(), slash: namespace.len() }
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.text.get(..self.slash).unwrap_or_default()
+    }
+
+    /// Its name inside the namespace.
+    pub fn name(&self) -> &str {
+        self.text.get(self.slash + 1..).unwrap_or_default()
+    }
+
+    /// The revision of an object that belongs to one: a Revision itself.
+    pub fn of(revision: &Revision) -> Option<Self> {
+        Some(Self::new(&revision.namespace()?, revision.metadata.name.as_deref()?))
+    }
+}
+
+impl fmt::Display for RevisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for RevisionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// Reads a Revision. Values out of range count as absent: the webhook refuses them.
+    pub fn of(revision: &Revision) -> Self {
+        let label = |key: &str| revision.labels().get(key).cloned().unwrap_or_default();
+        let spec = &revision.spec;
+        Self {
+            service: label(serving::SERVICE),
+            configuration: label(serving::CONFIGURATION),
+            limit: spec
+                .container_concurrency
+                .and_then(|limit| u32::try_from(limit).ok())
+                .and_then(NonZeroU32::new),
+            timeouts: Timeouts {
+                total: seconds(spec.timeout_seconds).unwrap_or(DEFAULT_TIMEOUT),
+                response_start: seconds(spec.response_start_timeout_seconds),
+                idle: seconds(spec.idle_timeout_seconds),
+            },
+            full_duplex: revision
+                .annotations()
+                .get(FULL_DUPLEX)
+                .is_some_and(|value| value.eq_ignore_ascii_case("enabled")),
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { total: DEFAULT_TIMEOUT, response_start: None, idle: None }
+    }
+}
+
+fn seconds(value: Option<i64>) -> Option<Duration> {
+    value
+        .and_then(|value| u64::try_from(value).ok())
+        .filter(|value| *value > 0)
+        .map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+    use std::time::Duration;
+
+    use crds::revision::{Revision, RevisionSpec};
+
+    use super::{RevisionId, Settings, Timeouts};
+
+    #[test]
+    fn id_takes_its_parts_apart() {
+        let id = RevisionId::new("shop", "cart-00001");
+        assert_eq!((id.namespace(), id.name()), ("shop", "cart-00001"));
+        assert_eq!(id.to_string(), "shop/cart-00001");
+    }
+
+    #[test]
+    fn settings_come_from_labels_annotations_and_spec() {
+        let mut revision = Revision::new(
+            "cart-00001",
+            RevisionSpec {
+                container_concurrency: Some(3),
+                timeout_seconds: Some(7),
+                idle_timeout_seconds: Some(0),
+                response_start_timeout_seconds: Some(2),
+                ..RevisionSpec::default()
+            },
+        );
+        revision.metadata.namespace = Some("shop".into());
+        revision.metadata.labels =
+            Some([("serving.knative.dev/service".into(), "cart".into())].into());
+        revision.metadata.annotations =
+            Some([("features.knative.dev/http-full-duplex".into(), "Enabled".into())].into());
+        assert_eq!(RevisionId::of(&revision), Some(RevisionId::new("shop", "cart-00001")));
+        assert_eq!(
+            Settings::of(&revision),
+            Settings {
+                service: "cart".into(),
+                configuration: String::new(),
+                limit: NonZeroU32::new(3),
+                timeouts: Timeouts {
+                    total: Duration::from_secs(7),
+                    response_start: Some(Duration::from_secs(2)),
+                    idle: None,
+                },
+                full_duplex: true,
+            }
+        );
+    }
+
+    #[test]
+    fn absent_values_take_the_defaults() {
+        let settings = Settings::of(&Revision::new("cart-00001", RevisionSpec::default()));
+        assert_eq!(settings.limit, None);
+        assert_eq!(settings.timeouts.total, Duration::from_secs(300));
+    }
+}

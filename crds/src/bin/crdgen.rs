@@ -1,0 +1,2 @@
+//! Prints the CRDs as YAML.
+fn main() {}

@@ -1,0 +1,17 @@
+//! The API of Fermata: types of the five groups, names, conditions, defaulting, validation and
+//! settings. Knows no other crate of the workspace and does no IO.
+
+pub mod annotation;
+pub mod autoscaling;
+pub mod condition;
+pub mod config;
+pub mod configuration;
+pub mod duration;
+pub mod name;
+pub mod networking;
+pub mod quantity;
+pub mod revision;
+pub mod route;
+mod schema;
+pub mod service;
+pub mod template;

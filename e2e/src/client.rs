@@ -1,0 +1,131 @@
+//! Requests through the gateway, one connection at a time, with nothing repeated behind the back.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+/// How long a request may take when nothing else is said.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where requests enter.
+#[derive(Clone, Copy, Debug)]
+pub struct Gateway {
+    address: SocketAddr,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// Status of the answer.
+    pub status: StatusCode,
+    /// Headers of the answer.
+    pub headers: HeaderMap,
+    /// The whole body; what isn't UTF-8 is replaced.
+    pub body: String,
+    /// Time from before the connection was made, or from before the request on one that was there,
+    /// to the last byte.
+    pub took: Duration,
+}
+
+/// One HTTP/1.1 connection. After an error it is of no more use.
+#[derive(Debug)]
+pub struct Connection {
+    sender: SendRequest<Empty<Bytes>>,
+}
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Requests enter at `address`.
+    pub fn new(address: SocketAddr) -> Self {
+        Self { address }
+    }
+
+    /// Where that is.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `GET path` of `host` on a new connection, within [`PATIENCE`].
+    pub async fn get(&self, host: &str, path: &str) -> Result<Answer> {
+        self.get_within(PATIENCE, host, path).await
+    }
+
+    /// `GET path` of `host` on a new connection, within `limit`.
+    pub async fn get_within(&self, limit: Duration, host: &str, path: &str) -> Result<Answer> {
+        let start = Instant::now();
+        let exchange = async {
+            let mut connection = self.connect().await?;
+            connection.get(host, path).await
+        };
+        let Ok(answer) = timeout(limit, exchange).await else {
+            bail!("{host}{path}: no answer within {} s", limit.as_secs());
+        };
+        Ok(Answer {
+            took: start.elapsed(),
+            ..answer.with_context(|| format!("{host}{path}"))?
+        })
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> Result<Connection> {
+        let stream = TcpStream::connect(self.address)
+            .await
+            .context("can't connect")?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        // Its errors reach the request that meets them.
+        tokio::spawn(connection);
+        Ok(Connection { sender })
+    }
+}
+
+// === impl Connection ===
+
+impl Connection {
+    /// Whether the peer has left the connection open for another request.
+    pub async fn is_usable(&mut self) -> bool {
+        self.sender.ready().await.is_ok()
+    }
+
+    /// `GET path` of `host`; waits as long as it takes.
+    pub async fn get(&mut self, host: &str, path: &str) -> Result<Answer> {
+        let start = Instant::now();
+        let request = Request::get(path)
+            .header(header::HOST, host)
+            .body(Empty::new())?;
+        let response = self
+            .sender
+            .send_request(request)
+            .await
+            .context("no answer")?;
+        let (head, body) = response.into_parts();
+        let body = body
+            .collect()
+            .await
+            .context("the answer broke off")?
+            .to_bytes();
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8_lossy(&body).into_owned(),
+            took: start.elapsed(),
+        })
+    }
+}
+
+/// The host of a URL as status fields have it: `http://hello.default.example.com`.
+pub fn host_of(url: &str) -> Result<&str> {
+    let (_, rest) = url
+        .split_once("://")
+        .with_context(|| format!("not a URL: {url:?}"))?;
+    Ok(rest.split('/').next().unwrap_or(rest))
+}

@@ -1,0 +1,15 @@
+//! What the cluster tests, the demo and the bench have in common: a connection to the cluster, a
+//! namespace of their own, waiting for conditions, requests through the gateway, load.
+//!
+//! `make` starts everything here through `e2e/run`, which says where the cluster is.
+
+pub mod client;
+pub mod cluster;
+pub mod diagnosis;
+pub mod fault;
+pub mod kubectl;
+pub mod load;
+pub mod namespace;
+pub mod sample;
+pub mod service;
+pub mod wait;

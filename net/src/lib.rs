@@ -1,0 +1,21 @@
+//! HTTP parts that the activator and the queue-proxy share. Knows neither kube nor our API types.
+//!
+//! The way of a request: [`serve`] accepts it, [`probe`] tells whether it is one of ours,
+//! [`forwarded`] cleans and annotates its headers, [`breaker`] or the activator's throttle lets it
+//! wait, [`timeout`] bounds it, [`forward`] sends it through an [`upstream`], and whatever we have
+//! to answer ourselves is a [`refusal`].
+
+pub mod authority;
+pub mod body;
+pub mod breaker;
+pub mod contract;
+pub mod forward;
+pub mod forwarded;
+pub mod load;
+pub mod probe;
+pub mod refusal;
+pub mod serve;
+pub mod stat;
+pub mod timeout;
+pub mod tunnel;
+pub mod upstream;

@@ -1,0 +1,110 @@
+//! Service: one Configuration and one Route of the same name, and what they say
+//! (contract/control-plane 2.1, 3.1).
+//!
+//! ```text
+//! Service S ─┬─ Configuration S   labels, annotations and template of the Service
+//!            └─ Route S           traffic of the Service
+//! ```
+//!
+//! Never writes the Service's spec: its generation belongs to the user.
+
+mod desired;
+mod migration;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crds::configuration::Configuration;
+use crds::revision::Revision;
+use crds::route::Route;
+use crds::service::Service;
+use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+use runtime::kube::apply::write_status;
+
+use self::status::{Phase, is_behind, status};
+use crate::child::{Child, Ensured, ensure, lookup};
+use crate::configuration::{byo_name, is_conflicting};
+use crate::context::Context;
+use crate::error::ReconcileError;
+
+/// Field manager of Configuration and Route.
+const MANAGER: &str = "fermata-service";
+
+/// Brings one Service a step closer to its spec. Safe to run at any time, twice, or half-way.
+pub(crate) async fn reconcile(
+    service: Arc<Service>,
+    ctx: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    if service.meta().deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let seen = gather(&service, &ctx);
+    let phase = apply(&service, &seen, &ctx).await?;
+    let status = status(&service, &phase, ctx.now());
+    if service.status.as_ref() != Some(&status) {
+        write_status(&ctx.client, &*service, &status).await?;
+    }
+    Ok(Action::await_change())
+}
+
+/// What a Service needs to know of the world.
+struct Seen {
+    configuration: Child<Configuration>,
+    route: Child<Route>,
+    /// The Revision under the name that the template chooses, if it chooses one.
+    named: Option<Arc<Revision>>,
+}
+
+fn gather(service: &Service, ctx: &Context) -> Seen {
+    let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
+    let uid = service.meta().uid.as_deref();
+    let stores = &ctx.stores;
+    Seen {
+        configuration: Child::judge(lookup(&stores.configurations, &namespace, &name), uid),
+        route: Child::judge(lookup(&stores.routes, &namespace, &name), uid),
+        named: byo_name(&service.spec.template)
+            .and_then(|revision| lookup(&stores.revisions, &namespace, revision)),
+    }
+}
+
+/// Applies the Configuration and, unless there is a reason to stop, the Route.
+async fn apply(service: &Service, seen: &Seen, ctx: &Context) -> Result<Phase, ReconcileError> {
+    if seen.configuration.is_foreign() {
+        return Ok(Phase::ConfigurationTaken);
+    }
+    let current = seen.configuration.ours();
+    let wanted = desired::configuration(service, current.map(AsRef::as_ref));
+    let configuration = match ensure(ctx, MANAGER, service, &wanted, current).await? {
+        Ensured::There(configuration) => configuration,
+        Ensured::Refused(why) => return Ok(Phase::ConfigurationRefused(why)),
+    };
+    if let Some(stop) = reason_to_stop(service, seen, &configuration) {
+        return Ok(stop);
+    }
+    let wanted = desired::route(service);
+    Ok(match ensure(ctx, MANAGER, service, &wanted, seen.route.ours()).await? {
+        Ensured::There(route) => Phase::Routed(configuration, route),
+        Ensured::Refused(why) => Phase::RouteRefused(configuration, why),
+    })
+}
+
+/// Why the Route must not be touched in this pass, if so.
+fn reason_to_stop(
+    service: &Service,
+    seen: &Seen,
+    configuration: &Arc<Configuration>,
+) -> Option<Phase> {
+    if let Some(name) = byo_name(&service.spec.template) {
+        if is_behind(configuration) {
+            return Some(Phase::ConfigurationBehind(Arc::clone(configuration)));
+        }
+        let taken = |revision: &Arc<Revision>| is_conflicting(configuration, revision);
+        if seen.named.as_ref().is_some_and(taken) {
+            return Some(Phase::RevisionNameTaken(Arc::clone(configuration), name.to_owned()));
+        }
+    }
+    seen.route.is_foreign().then(|| Phase::RouteTaken(Arc::clone(configuration)))
+}
