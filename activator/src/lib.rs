@@ -2,3 +2,5 @@
 
 pub mod revision;
 pub mod route;
+pub mod pods;
+pub mod throttle;

@@ -65,7 +65,8 @@ pub fn find<'a>(
     annotations: &'a BTreeMap<String, String>,
     keys: Spellings,
 ) -> Option<(&'static str, &'a str)> {
-    keys.into_iter().find_map(|key| Some((key, annotations.get(key)?.as_str())))
+    keys.into_iter()
+        .find_map(|key| Some((key, annotations.get(key)?.as_str())))
 }
 
 /// Autoscaling annotations; nothing where one is missing or can't be read.
@@ -152,7 +153,10 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Autoscaling {
         let annotations = pairs.iter().map(|(key, value)| {
-            (format!("autoscaling.knative.dev/{key}"), (*value).to_owned())
+            (
+                format!("autoscaling.knative.dev/{key}"),
+                (*value).to_owned(),
+            )
         });
         Autoscaling::read(&annotations.collect::<BTreeMap<_, _>>())
     }
@@ -161,9 +165,15 @@ mod tests {
     fn both_spellings_are_read_and_the_canonical_one_wins() {
         let seen = read(&[("minScale", "2"), ("max-scale", "5"), ("maxScale", "9")]);
         assert_eq!((seen.min_scale, seen.max_scale), (Some(2), Some(5)));
-        assert_eq!(read(&[("window", "90s")]).window, Some(Duration::from_secs(90)));
+        assert_eq!(
+            read(&[("window", "90s")]).window,
+            Some(Duration::from_secs(90))
+        );
         let seen = read(&[("metric-aggregation-algorithm", "weightedExponential")]);
-        assert_eq!(seen.metric_aggregation_algorithm.as_deref(), Some("weighted-exponential"));
+        assert_eq!(
+            seen.metric_aggregation_algorithm.as_deref(),
+            Some("weighted-exponential")
+        );
     }
 
     #[test]

@@ -20,8 +20,16 @@ use crate::condition::Condition;
     shortname = "pa",
     category = "knative-internal",
     category = "autoscaling",
-    printcolumn(name = "DesiredScale", type_ = "integer", json_path = ".status.desiredScale"),
-    printcolumn(name = "ActualScale", type_ = "integer", json_path = ".status.actualScale"),
+    printcolumn(
+        name = "DesiredScale",
+        type_ = "integer",
+        json_path = ".status.desiredScale"
+    ),
+    printcolumn(
+        name = "ActualScale",
+        type_ = "integer",
+        json_path = ".status.actualScale"
+    ),
     printcolumn(
         name = "Ready",
         type_ = "string",

@@ -57,7 +57,11 @@ pub struct CertificateStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Time>,
     /// Questions of the issuer that must be answered over HTTP.
-    #[serde(default, rename = "http01Challenges", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        rename = "http01Challenges",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub http01_challenges: Vec<Http01Challenge>,
 }
 

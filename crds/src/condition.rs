@@ -121,12 +121,18 @@ pub struct Verdicts {
 impl Verdicts {
     /// Ready follows from `dependents`.
     pub fn of(dependents: Vec<(&'static str, Truth)>) -> Self {
-        Self { dependents, ..Self::default() }
+        Self {
+            dependents,
+            ..Self::default()
+        }
     }
 
     /// A kind whose only condition is Ready (Configuration).
     pub fn only_ready(ready: Truth) -> Self {
-        Self { alone: Some(ready), ..Self::default() }
+        Self {
+            alone: Some(ready),
+            ..Self::default()
+        }
     }
 
     /// Adds a condition that does not count for Ready.
@@ -142,19 +148,33 @@ impl Verdicts {
             return alone.clone();
         }
         let worst = |pick: fn(&Truth) -> bool| {
-            self.dependents.iter().map(|(_, truth)| truth).find(|truth| pick(truth)).cloned()
+            self.dependents
+                .iter()
+                .map(|(_, truth)| truth)
+                .find(|truth| pick(truth))
+                .cloned()
         };
-        worst(Truth::is_false).or_else(|| worst(|truth| !truth.is_true())).unwrap_or(Truth::True)
+        worst(Truth::is_false)
+            .or_else(|| worst(|truth| !truth.is_true()))
+            .unwrap_or(Truth::True)
     }
 
     /// The list to store: sorted by type; a condition that did not change keeps its time, all
     /// that changed get `now`; conditions of others stay.
     pub fn merge(&self, old: &[Condition], now: Timestamp) -> Vec<Condition> {
-        let mut merged: BTreeMap<&str, Condition> =
-            old.iter().map(|condition| (condition.type_.as_str(), condition.clone())).collect();
+        let mut merged: BTreeMap<&str, Condition> = old
+            .iter()
+            .map(|condition| (condition.type_.as_str(), condition.clone()))
+            .collect();
         let ready = self.ready();
-        let counted = self.dependents.iter().map(|(name, truth)| (*name, truth, ""));
-        let infos = self.infos.iter().map(|(name, truth)| (*name, truth, "Info"));
+        let counted = self
+            .dependents
+            .iter()
+            .map(|(name, truth)| (*name, truth, ""));
+        let infos = self
+            .infos
+            .iter()
+            .map(|(name, truth)| (*name, truth, "Info"));
         for (name, truth, severity) in counted.chain(infos).chain([(READY, &ready, "")]) {
             merged.insert(name, stored(name, truth, severity, find(old, name), now));
         }
@@ -180,7 +200,10 @@ fn stored(
     };
     match old {
         Some(old) if *old == fresh && old.last_transition_time.is_some() => fresh,
-        _ => Condition { last_transition_time: Some(Time(whole_seconds(now))), ..fresh },
+        _ => Condition {
+            last_transition_time: Some(Time(whole_seconds(now))),
+            ..fresh
+        },
     }
 }
 
@@ -238,8 +261,10 @@ mod tests {
         let old = first.merge(&[], at(1));
         let second = Verdicts::of(vec![("A", Truth::True), ("B", Truth::True)]);
         let new = second.merge(&old, at(9));
-        let times: Vec<_> =
-            new.iter().map(|c| c.last_transition_time.as_ref().unwrap().0.as_second()).collect();
+        let times: Vec<_> = new
+            .iter()
+            .map(|c| c.last_transition_time.as_ref().unwrap().0.as_second())
+            .collect();
         assert_eq!(times, [1, 9, 9]);
         assert_eq!(second.merge(&new, at(20)), new);
     }

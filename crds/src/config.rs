@@ -132,7 +132,10 @@ pub enum ConfigError {
 
 impl ConfigError {
     fn unreadable(key: &str, why: impl ToString) -> Self {
-        Self::Unreadable { key: key.to_owned(), why: why.to_string() }
+        Self::Unreadable {
+            key: key.to_owned(),
+            why: why.to_string(),
+        }
     }
 }
 

@@ -35,7 +35,9 @@ impl Nanos {
 
     /// The same as a std duration; nothing for negative ones.
     pub fn to_std(self) -> Option<std::time::Duration> {
-        u64::try_from(self.0).ok().map(std::time::Duration::from_nanos)
+        u64::try_from(self.0)
+            .ok()
+            .map(std::time::Duration::from_nanos)
     }
 }
 
@@ -73,7 +75,9 @@ fn leading_part(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (digits, rest) = text.split_at(end);
     let number: f64 = digits.parse().ok()?;
-    let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+    let end = rest
+        .find(|c: char| c.is_ascii_digit() || c == '.')
+        .unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(end);
     let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
     Some((number * scale, rest))
@@ -140,13 +144,28 @@ mod tests {
             ("1h", 3_600_000_000_000, "1h0m0s"),
         ] {
             let read: Nanos = text.parse().unwrap();
-            assert_eq!((read.0, read.to_string().as_str()), (nanos, printed), "{text}");
+            assert_eq!(
+                (read.0, read.to_string().as_str()),
+                (nanos, printed),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "-", "5", "s", "1d", "1.2.3s", "1s ", "99999999999h", "é1s", "1é"] {
+        for text in [
+            "",
+            "-",
+            "5",
+            "s",
+            "1d",
+            "1.2.3s",
+            "1s ",
+            "99999999999h",
+            "é1s",
+            "1é",
+        ] {
             assert!(text.parse::<Nanos>().is_err(), "{text}");
         }
     }

@@ -3,15 +3,19 @@
 
 pub mod annotation;
 pub mod autoscaling;
+pub mod certificate;
+pub mod cluster_domain_claim;
 pub mod condition;
 pub mod config;
 pub mod configuration;
+pub mod domain_mapping;
 pub mod duration;
+pub mod image;
 pub mod name;
 pub mod networking;
 pub mod quantity;
 pub mod revision;
 pub mod route;
-mod schema;
+pub mod schema;
 pub mod service;
 pub mod template;

@@ -94,12 +94,22 @@ pub fn child(parent: &str, suffix: &str) -> String {
         return format!("{parent}{suffix}");
     }
     if suffix.len() < HEAD {
-        return format!("{}{}{suffix}", head(parent, HEAD - suffix.len()), hex_md5(parent));
+        return format!(
+            "{}{}{suffix}",
+            head(parent, HEAD - suffix.len()),
+            hex_md5(parent)
+        );
     }
-    let hashed = format!("{}{}", head(parent, HEAD), hex_md5(&format!("{parent}{suffix}")));
+    let hashed = format!(
+        "{}{}",
+        head(parent, HEAD),
+        hex_md5(&format!("{parent}{suffix}"))
+    );
     let room = LONGEST - hashed.len();
     let padded = format!("{hashed}{}", head(suffix, room));
-    padded.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+    padded
+        .trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
+        .to_owned()
 }
 
 fn head(text: &str, bytes: usize) -> &str {
@@ -107,7 +117,10 @@ fn head(text: &str, bytes: usize) -> &str {
 }
 
 fn hex_md5(text: &str) -> String {
-    Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Md5::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -116,7 +129,10 @@ mod tests {
 
     #[test]
     fn short_names_are_concatenated() {
-        assert_eq!(child("hello-00001", "-deployment"), "hello-00001-deployment");
+        assert_eq!(
+            child("hello-00001", "-deployment"),
+            "hello-00001-deployment"
+        );
     }
 
     #[test]

@@ -228,8 +228,16 @@ pub struct LoadBalancerIngress {
     category = "knative-internal",
     category = "networking",
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
-    printcolumn(name = "Activators", type_ = "integer", json_path = ".spec.numActivators"),
-    printcolumn(name = "ServiceName", type_ = "string", json_path = ".status.serviceName"),
+    printcolumn(
+        name = "Activators",
+        type_ = "integer",
+        json_path = ".spec.numActivators"
+    ),
+    printcolumn(
+        name = "ServiceName",
+        type_ = "string",
+        json_path = ".status.serviceName"
+    ),
     printcolumn(
         name = "PrivateServiceName",
         type_ = "string",

@@ -27,7 +27,9 @@ pub struct QuantityError(String);
 
 /// `text` as a quantity, spelled as it was.
 pub fn parse(text: &str) -> Result<Quantity, QuantityError> {
-    value(text).map(|_| Quantity(text.to_owned())).ok_or_else(|| QuantityError(text.to_owned()))
+    value(text)
+        .map(|_| Quantity(text.to_owned()))
+        .ok_or_else(|| QuantityError(text.to_owned()))
 }
 
 /// What `text` amounts to: cores, bytes; nothing if it is not a quantity.
@@ -77,7 +79,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_not_quantities() {
-        for text in ["", "m", "1x", "1 Gi", "--1", "1.2.3", "1Gii", "inf", "NaN", "."] {
+        for text in [
+            "", "m", "1x", "1 Gi", "--1", "1.2.3", "1Gii", "inf", "NaN", ".",
+        ] {
             assert_eq!(value(text), None, "{text}");
         }
     }

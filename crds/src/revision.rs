@@ -54,8 +54,16 @@ pub struct RevisionTemplate {
         type_ = "string",
         json_path = ".status.conditions[?(@.type=='Ready')].reason"
     ),
-    printcolumn(name = "Actual Replicas", type_ = "integer", json_path = ".status.actualReplicas"),
-    printcolumn(name = "Desired Replicas", type_ = "integer", json_path = ".status.desiredReplicas")
+    printcolumn(
+        name = "Actual Replicas",
+        type_ = "integer",
+        json_path = ".status.actualReplicas"
+    ),
+    printcolumn(
+        name = "Desired Replicas",
+        type_ = "integer",
+        json_path = ".status.desiredReplicas"
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RevisionSpec {
@@ -81,7 +89,9 @@ impl RevisionSpec {
     pub fn serving_container(&self) -> Option<&Container> {
         match self.pod.containers.as_slice() {
             [only] => Some(only),
-            several => several.iter().find(|c| c.ports.as_ref().is_some_and(|p| !p.is_empty())),
+            several => several
+                .iter()
+                .find(|c| c.ports.as_ref().is_some_and(|p| !p.is_empty())),
         }
     }
 }
@@ -138,7 +148,9 @@ pub enum AppProtocol {
 impl RevisionSpec {
     /// HTTP version of the serving container.
     pub fn protocol(&self) -> AppProtocol {
-        let port = self.serving_container().and_then(|c| c.ports.as_ref()?.first());
+        let port = self
+            .serving_container()
+            .and_then(|c| c.ports.as_ref()?.first());
         match port.and_then(|port| port.name.as_deref()) {
             Some("h2c") => AppProtocol::H2c,
             _ => AppProtocol::Http1,

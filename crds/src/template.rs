@@ -46,8 +46,9 @@ impl Template {
         let mut parts = Vec::new();
         let mut rest = source;
         while let Some((text, tail)) = rest.split_once("{{") {
-            let (action, tail) =
-                tail.split_once("}}").ok_or_else(|| TemplateError::Unclosed(source.to_owned()))?;
+            let (action, tail) = tail
+                .split_once("}}")
+                .ok_or_else(|| TemplateError::Unclosed(source.to_owned()))?;
             if !text.is_empty() {
                 parts.push(Part::Text(text.to_owned()));
             }
@@ -57,12 +58,18 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Part::Text(rest.to_owned()));
         }
-        Ok(Self { source: source.to_owned(), parts })
+        Ok(Self {
+            source: source.to_owned(),
+            parts,
+        })
     }
 
     /// A template without actions.
     pub fn literal(text: &str) -> Self {
-        Self { source: text.to_owned(), parts: vec![Part::Text(text.to_owned())] }
+        Self {
+            source: text.to_owned(),
+            parts: vec![Part::Text(text.to_owned())],
+        }
     }
 
     /// The template as it was written.
@@ -85,9 +92,11 @@ impl Part {
         let unknown = |name: &str| TemplateError::UnknownField(name.to_owned());
         match self {
             Self::Text(text) => Ok(text),
-            Self::Field(name) => {
-                context.fields.get(name.as_str()).copied().ok_or_else(|| unknown(name))
-            }
+            Self::Field(name) => context
+                .fields
+                .get(name.as_str())
+                .copied()
+                .ok_or_else(|| unknown(name)),
             Self::Index(map, key) => {
                 let map = context.maps.get(map.as_str()).ok_or_else(|| unknown(map))?;
                 Ok(map.get(key).map_or("", String::as_str))
@@ -100,8 +109,14 @@ fn read_action(action: &str) -> Result<Part, TemplateError> {
     let unsupported = || TemplateError::Unsupported(action.to_owned());
     let trimmed = action.trim_matches('-').trim();
     if let Some(rest) = trimmed.strip_prefix("index ") {
-        let (map, key) = rest.trim().split_once(char::is_whitespace).ok_or_else(unsupported)?;
-        let map = map.strip_prefix('.').filter(|map| is_word(map)).ok_or_else(unsupported)?;
+        let (map, key) = rest
+            .trim()
+            .split_once(char::is_whitespace)
+            .ok_or_else(unsupported)?;
+        let map = map
+            .strip_prefix('.')
+            .filter(|map| is_word(map))
+            .ok_or_else(unsupported)?;
         let key = unquote(key.trim()).ok_or_else(unsupported)?;
         return Ok(Part::Index(map.to_owned(), key.to_owned()));
     }
@@ -116,7 +131,9 @@ fn read_action(action: &str) -> Result<Part, TemplateError> {
 }
 
 fn unquote(text: &str) -> Option<&str> {
-    ['"', '`'].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote))
+    ['"', '`']
+        .iter()
+        .find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote))
 }
 
 fn is_word(text: &str) -> bool {
@@ -153,7 +170,13 @@ mod tests {
 
     #[test]
     fn what_can_not_be_rendered_is_refused() {
-        for source in ["{{.Name", "{{.Nope}}", "{{if .Name}}", "{{index .Nope \"a\"}}", "{{}}"] {
+        for source in [
+            "{{.Name",
+            "{{.Nope}}",
+            "{{if .Name}}",
+            "{{index .Nope \"a\"}}",
+            "{{}}",
+        ] {
             assert_eq!(render(source), None, "{source}");
         }
     }

@@ -98,9 +98,9 @@ async fn work(load: Arc<Load>, gateway: Gateway, left: Arc<AtomicUsize>) -> Outc
     while take().is_ok() {
         let start = Instant::now();
         let exchange = async {
-            let mut connection = match kept.take() {
-                Some(mut connection) if connection.is_usable().await => connection,
-                _ => gateway.connect().await?,
+            let mut connection = match usable(kept.take()).await {
+                Some(connection) => connection,
+                None => gateway.connect().await?,
             };
             let answer = connection.get(&load.host, &load.path).await?;
             anyhow::Ok((connection, answer))
@@ -121,6 +121,12 @@ async fn work(load: Arc<Load>, gateway: Gateway, left: Arc<AtomicUsize>) -> Outc
         }
     }
     outcome
+}
+
+/// `kept`, unless the peer has closed it since.
+async fn usable(kept: Option<Connection>) -> Option<Connection> {
+    let mut connection = kept?;
+    connection.is_usable().await.then_some(connection)
 }
 
 // === impl Outcome ===

@@ -106,8 +106,14 @@ impl AutoscalerConfig {
         )?;
         data.float(&["target-burst-capacity"], &mut self.target_burst_capacity)?;
         data.duration(&["stable-window"], &mut self.stable_window)?;
-        data.float(&["panic-window-percentage"], &mut self.panic_window_percentage)?;
-        data.float(&["panic-threshold-percentage"], &mut self.panic_threshold_percentage)?;
+        data.float(
+            &["panic-window-percentage"],
+            &mut self.panic_window_percentage,
+        )?;
+        data.float(
+            &["panic-threshold-percentage"],
+            &mut self.panic_threshold_percentage,
+        )?;
         data.float(&["activator-capacity"], &mut self.activator_capacity)
     }
 
@@ -115,13 +121,19 @@ impl AutoscalerConfig {
         data.float(&["max-scale-up-rate"], &mut self.max_scale_up_rate)?;
         data.float(&["max-scale-down-rate"], &mut self.max_scale_down_rate)?;
         data.boolean(&["enable-scale-to-zero"], &mut self.enable_scale_to_zero)?;
-        data.duration(&["scale-to-zero-grace-period"], &mut self.scale_to_zero_grace_period)?;
+        data.duration(
+            &["scale-to-zero-grace-period"],
+            &mut self.scale_to_zero_grace_period,
+        )?;
         data.duration(
             &["scale-to-zero-pod-retention-period"],
             &mut self.scale_to_zero_pod_retention_period,
         )?;
         data.number(&["initial-scale"], &mut self.initial_scale)?;
-        data.boolean(&["allow-zero-initial-scale"], &mut self.allow_zero_initial_scale)?;
+        data.boolean(
+            &["allow-zero-initial-scale"],
+            &mut self.allow_zero_initial_scale,
+        )?;
         data.number(&["min-scale"], &mut self.min_scale)?;
         data.number(&["max-scale"], &mut self.max_scale)?;
         data.number(&["max-scale-limit"], &mut self.max_scale_limit)?;
@@ -183,11 +195,17 @@ impl AutoscalerConfig {
         [
             fault(
                 self.max_scale_up_rate <= 1.0,
-                format!("max-scale-up-rate = {}, must be greater than 1.0", self.max_scale_up_rate),
+                format!(
+                    "max-scale-up-rate = {}, must be greater than 1.0",
+                    self.max_scale_up_rate
+                ),
             ),
             fault(
                 self.max_scale_down_rate <= 1.0,
-                format!("max-scale-down-rate = {}, must be greater than 1.0", self.max_scale_down_rate),
+                format!(
+                    "max-scale-down-rate = {}, must be greater than 1.0",
+                    self.max_scale_down_rate
+                ),
             ),
             fault(
                 self.scale_to_zero_grace_period.is_zero(),
@@ -195,17 +213,33 @@ impl AutoscalerConfig {
             ),
             fault(
                 self.initial_scale < smallest,
-                format!("initial-scale = {}, must be at least {smallest} (or at least 0 when allow-zero-initial-scale is true)", self.initial_scale),
+                format!(
+                    "initial-scale = {}, must be at least {smallest} (or at least 0 when allow-zero-initial-scale is true)",
+                    self.initial_scale
+                ),
             ),
-            fault(self.min_scale < 0, format!("min-scale = {}, must be at least 0", self.min_scale)),
-            fault(limit < 0, format!("max-scale-limit = {limit}, must be at least 0")),
+            fault(
+                self.min_scale < 0,
+                format!("min-scale = {}, must be at least 0", self.min_scale),
+            ),
+            fault(
+                limit < 0,
+                format!("max-scale-limit = {limit}, must be at least 0"),
+            ),
             fault(
                 self.max_scale < 0 || limit > 0 && !(1..=limit).contains(&self.max_scale),
-                format!("max-scale = {}, must be in [{}, max-scale-limit({limit})] range", self.max_scale, limit.min(1)),
+                format!(
+                    "max-scale = {}, must be in [{}, max-scale-limit({limit})] range",
+                    self.max_scale,
+                    limit.min(1)
+                ),
             ),
             fault(
                 self.max_scale > 0 && self.min_scale > self.max_scale,
-                format!("min-scale ({}) must be less than max-scale ({})", self.min_scale, self.max_scale),
+                format!(
+                    "min-scale ({}) must be less than max-scale ({})",
+                    self.min_scale, self.max_scale
+                ),
             ),
         ]
     }

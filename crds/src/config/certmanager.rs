@@ -25,7 +25,10 @@ pub struct IssuerRef {
 
 impl Default for IssuerRef {
     fn default() -> Self {
-        Self { kind: "ClusterIssuer".to_owned(), name: "knative-selfsigned-issuer".to_owned() }
+        Self {
+            kind: "ClusterIssuer".to_owned(),
+            name: "knative-selfsigned-issuer".to_owned(),
+        }
     }
 }
 
@@ -36,8 +39,14 @@ impl CertManagerConfig {
         let data = Reader(data);
         for (key, field) in [
             ("issuerRef", &mut config.issuer_ref),
-            ("clusterLocalIssuerRef", &mut config.cluster_local_issuer_ref),
-            ("systemInternalIssuerRef", &mut config.system_internal_issuer_ref),
+            (
+                "clusterLocalIssuerRef",
+                &mut config.cluster_local_issuer_ref,
+            ),
+            (
+                "systemInternalIssuerRef",
+                &mut config.system_internal_issuer_ref,
+            ),
         ] {
             data.with(&[key], field, |text| serde_yaml::from_str(text))?;
         }

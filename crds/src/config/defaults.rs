@@ -71,9 +71,18 @@ impl DefaultsConfig {
         let data = Reader(data);
         config.read_timeouts(&data)?;
         config.read_resources(&data)?;
-        data.template(&["container-name-template"], &mut config.container_name_template)?;
-        data.template(&["init-container-name-template"], &mut config.init_container_name_template)?;
-        data.number(&["container-concurrency"], &mut config.container_concurrency)?;
+        data.template(
+            &["container-name-template"],
+            &mut config.container_name_template,
+        )?;
+        data.template(
+            &["init-container-name-template"],
+            &mut config.init_container_name_template,
+        )?;
+        data.number(
+            &["container-concurrency"],
+            &mut config.container_concurrency,
+        )?;
         let limit = &mut config.container_concurrency_max_limit;
         data.number(&["container-concurrency-max-limit"], limit)?;
         let zero = &mut config.allow_container_concurrency_zero;
@@ -86,20 +95,32 @@ impl DefaultsConfig {
     }
 
     fn read_timeouts(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.number(&["revision-timeout-seconds"], &mut self.revision_timeout_seconds)?;
-        data.number(&["max-revision-timeout-seconds"], &mut self.max_revision_timeout_seconds)?;
+        data.number(
+            &["revision-timeout-seconds"],
+            &mut self.revision_timeout_seconds,
+        )?;
+        data.number(
+            &["max-revision-timeout-seconds"],
+            &mut self.max_revision_timeout_seconds,
+        )?;
         self.revision_response_start_timeout_seconds = self.revision_timeout_seconds;
         data.number(
             &["revision-response-start-timeout-seconds"],
             &mut self.revision_response_start_timeout_seconds,
         )?;
-        data.number(&["revision-idle-timeout-seconds"], &mut self.revision_idle_timeout_seconds)
+        data.number(
+            &["revision-idle-timeout-seconds"],
+            &mut self.revision_idle_timeout_seconds,
+        )
     }
 
     fn read_resources(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
         data.quantity(&["revision-cpu-request"], &mut self.revision_cpu_request)?;
         data.quantity(&["revision-cpu-limit"], &mut self.revision_cpu_limit)?;
-        data.quantity(&["revision-memory-request"], &mut self.revision_memory_request)?;
+        data.quantity(
+            &["revision-memory-request"],
+            &mut self.revision_memory_request,
+        )?;
         data.quantity(&["revision-memory-limit"], &mut self.revision_memory_limit)?;
         data.quantity(
             &["revision-ephemeral-storage-request"],
@@ -116,15 +137,25 @@ impl DefaultsConfig {
         let start = self.revision_response_start_timeout_seconds;
         let idle = self.revision_idle_timeout_seconds;
         let least = i64::from(!self.allow_container_concurrency_zero);
-        let (concurrency, most) = (self.container_concurrency, self.container_concurrency_max_limit);
+        let (concurrency, most) = (
+            self.container_concurrency,
+            self.container_concurrency_max_limit,
+        );
         let fault = if timeout > self.max_revision_timeout_seconds {
-            format!("revision-timeout-seconds ({timeout}) cannot be greater than max-revision-timeout-seconds ({})", self.max_revision_timeout_seconds)
+            format!(
+                "revision-timeout-seconds ({timeout}) cannot be greater than max-revision-timeout-seconds ({})",
+                self.max_revision_timeout_seconds
+            )
         } else if timeout <= 0 {
             format!("revision-timeout-seconds ({timeout}) must be positive")
         } else if start > timeout || start < 0 {
-            format!("revision-response-start-timeout-seconds ({start}) cannot be greater than revision-timeout-seconds ({timeout}) or negative")
+            format!(
+                "revision-response-start-timeout-seconds ({start}) cannot be greater than revision-timeout-seconds ({timeout}) or negative"
+            )
         } else if idle > timeout || idle < 0 {
-            format!("revision-idle-timeout-seconds ({idle}) cannot be greater than revision-timeout-seconds ({timeout}) or negative")
+            format!(
+                "revision-idle-timeout-seconds ({idle}) cannot be greater than revision-timeout-seconds ({timeout}) or negative"
+            )
         } else if most < 1 {
             format!("container-concurrency-max-limit ({most}) must be at least 1")
         } else if concurrency < least || concurrency > most {

@@ -109,7 +109,10 @@ impl DeploymentConfig {
     /// first by name.
     pub fn runtime_class_for(&self, labels: &BTreeMap<String, String>) -> Option<&str> {
         let matching = self.runtime_class_name.iter().filter(|(_, class)| {
-            class.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+            class
+                .selector
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
         });
         let best = matching.rev().max_by_key(|(_, class)| class.selector.len());
         best.map(|(name, _)| name.as_str())
@@ -117,38 +120,61 @@ impl DeploymentConfig {
 
     fn read_pods(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
         data.set(
-            &["registries-skipping-tag-resolving", "registriesSkippingTagResolving"],
+            &[
+                "registries-skipping-tag-resolving",
+                "registriesSkippingTagResolving",
+            ],
             &mut self.registries_skipping_tag_resolving,
         );
         data.duration(
             &["digest-resolution-timeout", "digestResolutionTimeout"],
             &mut self.digest_resolution_timeout,
         )?;
-        data.duration(&["progress-deadline", "progressDeadline"], &mut self.progress_deadline)?;
-        data.with(&["default-affinity-type"], &mut self.default_affinity_type, |text| {
-            choice(
-                text,
-                &[
-                    (
-                        "prefer-spread-revision-over-nodes",
-                        AffinityType::PreferSpreadRevisionOverNodes,
-                    ),
-                    ("none", AffinityType::None),
-                ],
-            )
-        })?;
-        data.with(&["runtime-class-name"], &mut self.runtime_class_name, runtime_classes)?;
-        data.boolean(&["pod-is-always-schedulable"], &mut self.pod_is_always_schedulable)
+        data.duration(
+            &["progress-deadline", "progressDeadline"],
+            &mut self.progress_deadline,
+        )?;
+        data.with(
+            &["default-affinity-type"],
+            &mut self.default_affinity_type,
+            |text| {
+                choice(
+                    text,
+                    &[
+                        (
+                            "prefer-spread-revision-over-nodes",
+                            AffinityType::PreferSpreadRevisionOverNodes,
+                        ),
+                        ("none", AffinityType::None),
+                    ],
+                )
+            },
+        )?;
+        data.with(
+            &["runtime-class-name"],
+            &mut self.runtime_class_name,
+            runtime_classes,
+        )?;
+        data.boolean(
+            &["pod-is-always-schedulable"],
+            &mut self.pod_is_always_schedulable,
+        )
     }
 
     fn read_sidecar(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.text(&["queue-sidecar-image", "queueSidecarImage"], &mut self.queue_sidecar_image);
+        data.text(
+            &["queue-sidecar-image", "queueSidecarImage"],
+            &mut self.queue_sidecar_image,
+        );
         for (keys, field) in [
             (
                 ["queue-sidecar-cpu-request", "queueSidecarCPURequest"],
                 &mut self.queue_sidecar_cpu_request,
             ),
-            (["queue-sidecar-cpu-limit", "queueSidecarCPULimit"], &mut self.queue_sidecar_cpu_limit),
+            (
+                ["queue-sidecar-cpu-limit", "queueSidecarCPULimit"],
+                &mut self.queue_sidecar_cpu_limit,
+            ),
             (
                 ["queue-sidecar-memory-request", "queueSidecarMemoryRequest"],
                 &mut self.queue_sidecar_memory_request,
@@ -165,17 +191,32 @@ impl DeploymentConfig {
                 &mut self.queue_sidecar_ephemeral_storage_request,
             ),
             (
-                ["queue-sidecar-ephemeral-storage-limit", "queueSidecarEphemeralStorageLimit"],
+                [
+                    "queue-sidecar-ephemeral-storage-limit",
+                    "queueSidecarEphemeralStorageLimit",
+                ],
                 &mut self.queue_sidecar_ephemeral_storage_limit,
             ),
         ] {
             data.quantity(&keys, field)?;
         }
-        data.set(&["queue-sidecar-token-audiences"], &mut self.queue_sidecar_token_audiences);
+        data.set(
+            &["queue-sidecar-token-audiences"],
+            &mut self.queue_sidecar_token_audiences,
+        );
         data.text(&["queue-sidecar-rootca"], &mut self.queue_sidecar_rootca);
-        data.text(&["queue-sidecar-tls-min-version"], &mut self.queue_sidecar_tls_min_version);
-        data.text(&["queue-sidecar-tls-max-version"], &mut self.queue_sidecar_tls_max_version);
-        data.text(&["queue-sidecar-tls-cipher-suites"], &mut self.queue_sidecar_tls_cipher_suites);
+        data.text(
+            &["queue-sidecar-tls-min-version"],
+            &mut self.queue_sidecar_tls_min_version,
+        );
+        data.text(
+            &["queue-sidecar-tls-max-version"],
+            &mut self.queue_sidecar_tls_max_version,
+        );
+        data.text(
+            &["queue-sidecar-tls-cipher-suites"],
+            &mut self.queue_sidecar_tls_cipher_suites,
+        );
         let curves = &mut self.queue_sidecar_tls_curve_preferences;
         data.text(&["queue-sidecar-tls-curve-preferences"], curves);
         Ok(())
@@ -203,5 +244,8 @@ fn runtime_classes(text: &str) -> Result<BTreeMap<String, RuntimeClass>, serde_y
         return Ok(BTreeMap::new());
     }
     let classes: BTreeMap<String, Option<RuntimeClass>> = serde_yaml::from_str(text)?;
-    Ok(classes.into_iter().map(|(name, class)| (name, class.unwrap_or_default())).collect())
+    Ok(classes
+        .into_iter()
+        .map(|(name, class)| (name, class.unwrap_or_default()))
+        .collect())
 }

@@ -39,14 +39,19 @@ impl DomainConfig {
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
         let domains = data.iter().filter(|(domain, _)| *domain != example::KEY);
         let domains = domains.map(|(domain, value)| Ok((domain.clone(), entry(domain, value)?)));
-        Ok(Self { domains: domains.collect::<Result<_, ConfigError>>()? })
+        Ok(Self {
+            domains: domains.collect::<Result<_, ConfigError>>()?,
+        })
     }
 
     /// The domain of a Route with `labels`: the one that names most of them, ties go to the first
     /// by name. Nothing means that the Route is cluster-local (contract/control-plane 4.3).
     pub fn domain_for(&self, labels: &BTreeMap<String, String>) -> Option<&str> {
         let matching = self.domains.iter().filter(|(_, entry)| {
-            entry.selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+            entry
+                .selector
+                .iter()
+                .all(|(key, value)| labels.get(key) == Some(value))
         });
         let best = matching.rev().max_by_key(|(_, entry)| entry.selector.len());
         best.map(|(domain, _)| domain.as_str())
@@ -58,5 +63,7 @@ fn entry(domain: &str, value: &str) -> Result<DomainEntry, ConfigError> {
         return Ok(DomainEntry::default());
     }
     let entry: Result<Option<DomainEntry>, _> = serde_yaml::from_str(value);
-    Ok(entry.map_err(|error| ConfigError::unreadable(domain, error))?.unwrap_or_default())
+    Ok(entry
+        .map_err(|error| ConfigError::unreadable(domain, error))?
+        .unwrap_or_default())
 }

@@ -26,7 +26,9 @@ pub fn is_intact(annotations: &Data, data: &Data) -> bool {
 /// CRC-32 of IEEE 802.3, bit by bit: the texts are short and read once per edit.
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
+        })
     };
     !bytes.iter().fold(u32::MAX, step)
 }

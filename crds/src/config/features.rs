@@ -32,8 +32,11 @@ pub enum SecurePodDefaults {
     Enabled,
 }
 
-const FLAGS: [(&str, Flag); 3] =
-    [("Enabled", Flag::Enabled), ("Allowed", Flag::Allowed), ("Disabled", Flag::Disabled)];
+const FLAGS: [(&str, Flag); 3] = [
+    ("Enabled", Flag::Enabled),
+    ("Allowed", Flag::Allowed),
+    ("Disabled", Flag::Disabled),
+];
 
 const SECURITY: [(&str, SecurePodDefaults); 3] = [
     ("Enabled", SecurePodDefaults::Enabled),

@@ -35,20 +35,34 @@ impl GcConfig {
         let mut config = Self::default();
         let data = Reader(data);
         let since = |text: &str| if_enabled(text, duration);
-        data.with(&["retain-since-create-time"], &mut config.retain_since_create_time, since)?;
+        data.with(
+            &["retain-since-create-time"],
+            &mut config.retain_since_create_time,
+            since,
+        )?;
         let last_active = &mut config.retain_since_last_active_time;
         data.with(&["retain-since-last-active-time"], last_active, since)?;
-        data.number(&["min-non-active-revisions"], &mut config.min_non_active_revisions)?;
-        data.with(&["max-non-active-revisions"], &mut config.max_non_active_revisions, |text| {
-            if_enabled(text, |text| {
-                text.parse().map_err(|error: std::num::ParseIntError| error.to_string())
-            })
-        })?;
+        data.number(
+            &["min-non-active-revisions"],
+            &mut config.min_non_active_revisions,
+        )?;
+        data.with(
+            &["max-non-active-revisions"],
+            &mut config.max_non_active_revisions,
+            |text| {
+                if_enabled(text, |text| {
+                    text.parse()
+                        .map_err(|error: std::num::ParseIntError| error.to_string())
+                })
+            },
+        )?;
         match config.max_non_active_revisions {
-            Some(max) if config.min_non_active_revisions > max => Err(ConfigError::Invalid(format!(
-                "min-non-active-revisions({}) must be <= max-non-active-revisions({max})",
-                config.min_non_active_revisions
-            ))),
+            Some(max) if config.min_non_active_revisions > max => {
+                Err(ConfigError::Invalid(format!(
+                    "min-non-active-revisions({}) must be <= max-non-active-revisions({max})",
+                    config.min_non_active_revisions
+                )))
+            }
             _ => Ok(config),
         }
     }

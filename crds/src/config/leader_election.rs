@@ -39,13 +39,19 @@ impl LeaderElectionConfig {
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         let reader = Reader(data);
-        reader.duration(&["lease-duration", "leaseDuration"], &mut config.lease_duration)?;
-        reader.duration(&["renew-deadline", "renewDeadline"], &mut config.renew_deadline)?;
+        reader.duration(
+            &["lease-duration", "leaseDuration"],
+            &mut config.lease_duration,
+        )?;
+        reader.duration(
+            &["renew-deadline", "renewDeadline"],
+            &mut config.renew_deadline,
+        )?;
         reader.duration(&["retry-period", "retryPeriod"], &mut config.retry_period)?;
         reader.number(&["buckets"], &mut config.buckets)?;
-        let prefixes = data.iter().filter_map(|(key, value)| {
-            Some((key.strip_prefix(PREFIX)?.to_owned(), value.clone()))
-        });
+        let prefixes = data
+            .iter()
+            .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?.to_owned(), value.clone())));
         config.map_lease_prefix = prefixes.collect();
         config.check()?;
         Ok(config)
@@ -53,7 +59,10 @@ impl LeaderElectionConfig {
 
     fn check(&self) -> Result<(), ConfigError> {
         let fault = if !(1..=MOST_BUCKETS).contains(&self.buckets) {
-            format!("buckets: value must be between 1 <= {} <= {MOST_BUCKETS}", self.buckets)
+            format!(
+                "buckets: value must be between 1 <= {} <= {MOST_BUCKETS}",
+                self.buckets
+            )
         } else if self.renew_deadline >= self.lease_duration {
             "renew-deadline must be shorter than lease-duration".to_owned()
         } else if self.retry_period.is_zero() || self.retry_period >= self.renew_deadline {

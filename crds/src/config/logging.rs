@@ -23,17 +23,27 @@ impl LoggingConfig {
         }
         let mut levels = BTreeMap::new();
         for (key, level) in data {
-            let Some(part) = key.strip_prefix("loglevel.") else { continue };
+            let Some(part) = key.strip_prefix("loglevel.") else {
+                continue;
+            };
             if level.is_empty() {
                 continue;
             }
-            let known = LEVELS.iter().find(|known| known.eq_ignore_ascii_case(level));
+            let known = LEVELS
+                .iter()
+                .find(|known| known.eq_ignore_ascii_case(level));
             let known = known.ok_or_else(|| {
-                ConfigError::unreadable(key, format!("{level:?} is not one of {}", LEVELS.join(", ")))
+                ConfigError::unreadable(
+                    key,
+                    format!("{level:?} is not one of {}", LEVELS.join(", ")),
+                )
             })?;
             levels.insert(part.to_owned(), (*known).to_owned());
         }
-        Ok(Self { zap_logger_config: zap, levels })
+        Ok(Self {
+            zap_logger_config: zap,
+            levels,
+        })
     }
 
     /// Level of `part`: `info` when nothing is said.

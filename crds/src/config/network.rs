@@ -65,8 +65,12 @@ pub enum MeshCompatibility {
     Disabled,
 }
 
-const SWITCH: [(&str, bool); 4] =
-    [("Enabled", true), ("Disabled", false), ("true", true), ("false", false)];
+const SWITCH: [(&str, bool); 4] = [
+    ("Enabled", true),
+    ("Disabled", false),
+    ("true", true),
+    ("false", false),
+];
 
 impl Default for NetworkConfig {
     fn default() -> Self {
@@ -105,65 +109,106 @@ impl NetworkConfig {
 
     fn read_hosts(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
         data.text(&["ingress-class", "ingress.class"], &mut self.ingress_class);
-        data.template(&["domain-template", "domainTemplate"], &mut self.domain_template)?;
+        data.template(
+            &["domain-template", "domainTemplate"],
+            &mut self.domain_template,
+        )?;
         data.template(&["tag-template", "tagTemplate"], &mut self.tag_template)?;
         let seconds = |text: &str| text.parse().map(Duration::from_secs);
-        data.with(&["rollout-duration", "rolloutDuration"], &mut self.rollout_duration, seconds)?;
+        data.with(
+            &["rollout-duration", "rolloutDuration"],
+            &mut self.rollout_duration,
+            seconds,
+        )?;
         data.boolean(
-            &["autocreate-cluster-domain-claims", "autocreateClusterDomainClaims"],
+            &[
+                "autocreate-cluster-domain-claims",
+                "autocreateClusterDomainClaims",
+            ],
             &mut self.autocreate_cluster_domain_claims,
         )?;
         let schemes = ["default-external-scheme", "defaultExternalScheme"];
-        data.with(&schemes, &mut self.default_external_scheme, |text| match text {
-            "http" | "https" => Ok(text.to_owned()),
-            other => Err(format!("{other:?} is not one of http, https")),
-        })
+        data.with(
+            &schemes,
+            &mut self.default_external_scheme,
+            |text| match text {
+                "http" | "https" => Ok(text.to_owned()),
+                other => Err(format!("{other:?} is not one of http, https")),
+            },
+        )
     }
 
     fn read_tls(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.text(&["certificate-class", "certificate.class"], &mut self.certificate_class);
+        data.text(
+            &["certificate-class", "certificate.class"],
+            &mut self.certificate_class,
+        );
         data.with(
-            &["namespace-wildcard-cert-selector", "namespaceWildcardCertSelector"],
+            &[
+                "namespace-wildcard-cert-selector",
+                "namespaceWildcardCertSelector",
+            ],
             &mut self.namespace_wildcard_cert_selector,
             selector,
         )?;
         for (keys, field) in [
-            (["external-domain-tls", "auto-tls", "autoTLS"], &mut self.external_domain_tls),
-            (["cluster-local-domain-tls"; 3], &mut self.cluster_local_domain_tls),
             (
-                ["system-internal-tls", "internal-encryption", "internal-encryption"],
+                ["external-domain-tls", "auto-tls", "autoTLS"],
+                &mut self.external_domain_tls,
+            ),
+            (
+                ["cluster-local-domain-tls"; 3],
+                &mut self.cluster_local_domain_tls,
+            ),
+            (
+                [
+                    "system-internal-tls",
+                    "internal-encryption",
+                    "internal-encryption",
+                ],
                 &mut self.system_internal_tls,
             ),
         ] {
             data.with(&keys, field, |text| choice(text, &SWITCH))?;
         }
-        data.with(&["http-protocol", "httpProtocol"], &mut self.http_protocol, |text| {
-            choice(
-                text,
-                &[
-                    ("Enabled", HttpProtocol::Enabled),
-                    ("Redirected", HttpProtocol::Redirected),
-                    ("Disabled", HttpProtocol::Disabled),
-                ],
-            )
-        })
+        data.with(
+            &["http-protocol", "httpProtocol"],
+            &mut self.http_protocol,
+            |text| {
+                choice(
+                    text,
+                    &[
+                        ("Enabled", HttpProtocol::Enabled),
+                        ("Redirected", HttpProtocol::Redirected),
+                        ("Disabled", HttpProtocol::Disabled),
+                    ],
+                )
+            },
+        )
     }
 
     fn read_mesh(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
         data.boolean(
-            &["enable-mesh-pod-addressability", "enableMeshPodAddressability"],
+            &[
+                "enable-mesh-pod-addressability",
+                "enableMeshPodAddressability",
+            ],
             &mut self.enable_mesh_pod_addressability,
         )?;
-        data.with(&["mesh-compatibility-mode"], &mut self.mesh_compatibility_mode, |text| {
-            choice(
-                text,
-                &[
-                    ("auto", MeshCompatibility::Auto),
-                    ("enabled", MeshCompatibility::Enabled),
-                    ("disabled", MeshCompatibility::Disabled),
-                ],
-            )
-        })
+        data.with(
+            &["mesh-compatibility-mode"],
+            &mut self.mesh_compatibility_mode,
+            |text| {
+                choice(
+                    text,
+                    &[
+                        ("auto", MeshCompatibility::Auto),
+                        ("enabled", MeshCompatibility::Enabled),
+                        ("disabled", MeshCompatibility::Disabled),
+                    ],
+                )
+            },
+        )
     }
 }
 

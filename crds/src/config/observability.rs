@@ -127,9 +127,18 @@ impl ObservabilityConfig {
             &["logging.enable-var-log-collection"],
             &mut self.logging_enable_var_log_collection,
         )?;
-        data.text(&["logging.revision-url-template"], &mut self.logging_revision_url_template);
-        data.text(&["logging.request-log-template"], &mut self.logging_request_log_template);
-        data.boolean(&["logging.enable-request-log"], &mut self.logging_enable_request_log)?;
+        data.text(
+            &["logging.revision-url-template"],
+            &mut self.logging_revision_url_template,
+        );
+        data.text(
+            &["logging.request-log-template"],
+            &mut self.logging_request_log_template,
+        );
+        data.boolean(
+            &["logging.enable-request-log"],
+            &mut self.logging_enable_request_log,
+        )?;
         data.boolean(
             &["logging.enable-probe-request-log"],
             &mut self.logging_enable_probe_request_log,
@@ -137,12 +146,23 @@ impl ObservabilityConfig {
     }
 
     fn read_exporters(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        let keys = ["metrics-protocol", "metrics-endpoint", "metrics-export-interval"];
+        let keys = [
+            "metrics-protocol",
+            "metrics-endpoint",
+            "metrics-export-interval",
+        ];
         exporter(data, keys, &METRICS, &mut self.metrics)?;
-        let keys =
-            ["request-metrics-protocol", "request-metrics-endpoint", "request-metrics-export-interval"];
+        let keys = [
+            "request-metrics-protocol",
+            "request-metrics-endpoint",
+            "request-metrics-export-interval",
+        ];
         exporter(data, keys, &METRICS, &mut self.request_metrics)?;
-        let keys = ["tracing-protocol", "tracing-endpoint", "tracing-export-interval"];
+        let keys = [
+            "tracing-protocol",
+            "tracing-endpoint",
+            "tracing-export-interval",
+        ];
         exporter(data, keys, &TRACING, &mut self.tracing)?;
         let needs = |protocol: &str, endpoint: &str| (protocol.to_owned(), endpoint.is_empty());
         for (protocol, unset) in [
@@ -150,9 +170,13 @@ impl ObservabilityConfig {
             needs("request-metrics", &self.request_metrics.endpoint),
             needs("tracing", &self.tracing.endpoint),
         ] {
-            let sent = data.get(&[&format!("{protocol}-protocol")]).map(|(_, text)| text.to_owned());
+            let sent = data
+                .get(&[&format!("{protocol}-protocol")])
+                .map(|(_, text)| text.to_owned());
             if unset && matches!(sent.as_deref(), Some("grpc" | "http/protobuf")) {
-                return Err(ConfigError::Invalid(format!("{protocol}-endpoint cannot be empty")));
+                return Err(ConfigError::Invalid(format!(
+                    "{protocol}-endpoint cannot be empty"
+                )));
             }
         }
         Ok(())
@@ -162,12 +186,19 @@ impl ObservabilityConfig {
         data.float(&["tracing-sampling-rate"], &mut self.tracing_sampling_rate)?;
         if !(0.0..=1.0).contains(&self.tracing_sampling_rate) {
             let rate = self.tracing_sampling_rate;
-            return Err(ConfigError::Invalid(format!("tracing-sampling-rate = {rate} must be in [0, 1]")));
+            return Err(ConfigError::Invalid(format!(
+                "tracing-sampling-rate = {rate} must be in [0, 1]"
+            )));
         }
-        data.with(&["runtime-profiling"], &mut self.runtime_profiling, |text| {
-            choice(text, &[("enabled", true), ("disabled", false)])
-        })?;
-        data.duration(&["runtime-export-interval"], &mut self.runtime_export_interval)
+        data.with(
+            &["runtime-profiling"],
+            &mut self.runtime_profiling,
+            |text| choice(text, &[("enabled", true), ("disabled", false)]),
+        )?;
+        data.duration(
+            &["runtime-export-interval"],
+            &mut self.runtime_export_interval,
+        )
     }
 }
 
@@ -182,8 +213,12 @@ fn exporter<'a, P: Copy>(
         text => choice(text, choices),
     })?;
     data.text(&[endpoint], &mut exporter.endpoint);
-    data.with(&[interval], &mut exporter.export_interval, |text| match text {
-        "" => Ok(None),
-        text => duration(text).map(Some),
-    })
+    data.with(
+        &[interval],
+        &mut exporter.export_interval,
+        |text| match text {
+            "" => Ok(None),
+            text => duration(text).map(Some),
+        },
+    )
 }

@@ -19,7 +19,8 @@ type Read = Result<(), ConfigError>;
 
 impl<'a> Reader<'a> {
     pub(super) fn get(&self, keys: &[&'a str]) -> Option<(&'a str, &'a str)> {
-        keys.iter().find_map(|key| Some((*key, self.0.get(*key)?.as_str())))
+        keys.iter()
+            .find_map(|key| Some((*key, self.0.get(*key)?.as_str())))
     }
 
     /// Sets `field` to what `read` makes of the value.
@@ -56,7 +57,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn boolean(&self, keys: &[&'a str], field: &mut bool) -> Read {
-        self.with(keys, field, |text| boolean(text).ok_or(format!("invalid boolean {text:?}")))
+        self.with(keys, field, |text| {
+            boolean(text).ok_or(format!("invalid boolean {text:?}"))
+        })
     }
 
     pub(super) fn duration(&self, keys: &[&'a str], field: &mut Duration) -> Read {
@@ -77,15 +80,22 @@ impl<'a> Reader<'a> {
     /// A comma separated set; spaces around the entries do not count.
     pub(super) fn set(&self, keys: &[&'a str], field: &mut BTreeSet<String>) {
         if let Some((_, text)) = self.get(keys) {
-            let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+            let entries = text
+                .split(',')
+                .map(str::trim)
+                .filter(|entry| !entry.is_empty());
             *field = entries.map(str::to_owned).collect();
         }
     }
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let nanos: Nanos = text.parse().map_err(|error: crate::duration::DurationError| error.to_string())?;
-    nanos.to_std().ok_or_else(|| format!("negative duration {text:?}"))
+    let nanos: Nanos = text
+        .parse()
+        .map_err(|error: crate::duration::DurationError| error.to_string())?;
+    nanos
+        .to_std()
+        .ok_or_else(|| format!("negative duration {text:?}"))
 }
 
 /// The spellings of a boolean that Go knows.
@@ -99,7 +109,9 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 
 /// The value among `choices` that `text` names, in any case.
 pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
-    let found = choices.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
+    let found = choices
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(text));
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         format!("{text:?} is not one of {}", names.join(", "))

@@ -1,0 +1,330 @@
+//! One revision's requests and its pods: who waits, in what order, and who goes where.
+//!
+//! - First come, first served: a request that was given back by a broken pod keeps its turn.
+//! - A pod with a limit never gets more than its free slots from this replica; the queue-proxy is
+//!   the judge over all replicas. [`State::pick`] is the only place that knows slots, so sharing
+//!   them among replicas changes nothing else.
+//! - Waiting costs bytes of a [`Budget`] that all revisions share: a line can't eat the process.
+//!
+//! Locks are held for one expression. Nothing here does IO or knows a clock: deadlines are the
+//! caller's, who drops the future.
+
+mod balance;
+mod budget;
+mod line;
+#[cfg(test)]
+mod tests;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+use net::upstream::Upstream;
+use parking_lot::Mutex;
+use prometheus::IntGauge;
+use tokio::sync::{Notify, oneshot};
+
+pub use budget::Budget;
+use budget::Bytes;
+use line::Line;
+pub use line::Turn;
+
+use crate::revision::RevisionId;
+
+/// Waiters that left without a word are swept out once they are more than those who wait.
+const SWEEP_FROM: usize = 64;
+
+/// The line of a revision, and the pods that serve it.
+#[derive(Debug)]
+pub struct Throttle {
+    id: RevisionId,
+    state: Mutex<State>,
+    budget: Arc<Budget>,
+    waiting: AtomicUsize,
+    joined: Notify,
+    queued: IntGauge,
+}
+
+/// A pod that gets requests.
+#[derive(Debug)]
+pub struct Backend {
+    upstream: Arc<Upstream>,
+    in_flight: AtomicU32,
+}
+
+/// The right to send one request to a pod. Dropping it frees the slot.
+#[derive(Debug)]
+pub struct Ticket {
+    throttle: Option<Arc<Throttle>>,
+    backend: Arc<Backend>,
+    turn: Turn,
+}
+
+/// Why a request can't even wait.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The requests that wait already have all the memory that waiting may cost.
+    #[error("too many requests wait for a pod of revision \"{0}\"")]
+    Full(RevisionId),
+    /// No pod can start, and waiting doesn't help.
+    #[error(
+        "revision \"{id}\" can't start: {trouble} (see: kubectl describe revision {} -n {})",
+        id.name(), id.namespace()
+    )]
+    CantStart {
+        /// The revision.
+        id: RevisionId,
+        /// What keeps its pods from starting.
+        trouble: Arc<str>,
+    },
+    /// The revision is gone.
+    #[error("revision \"{0}\" was deleted")]
+    Deleted(RevisionId),
+}
+
+type Waiter = oneshot::Sender<Result<Ticket, Refused>>;
+
+#[derive(Debug)]
+struct State {
+    limit: Option<NonZeroU32>,
+    backends: Vec<Arc<Backend>>,
+    line: Line<Waiter>,
+    refused: Option<Refused>,
+}
+
+/// One request in the line: counted as long as it waits.
+struct Waiting<'a> {
+    throttle: &'a Throttle,
+    _bytes: Bytes,
+}
+
+// === impl Throttle ===
+
+impl Throttle {
+    /// A line without pods. `queued` shows how many requests wait.
+    pub fn new(
+        id: RevisionId,
+        limit: Option<NonZeroU32>,
+        budget: Arc<Budget>,
+        queued: IntGauge,
+    ) -> Arc<Self> {
+        let state = State { limit, backends: Vec::new(), line: Line::default(), refused: None };
+        Arc::new(Self {
+            id,
+            state: Mutex::new(state),
+            budget,
+            waiting: AtomicUsize::new(0),
+            joined: Notify::new(),
+            queued,
+        })
+    }
+
+    /// A pod for one request, as soon as it is this request's turn. `bytes` is what the request
+    /// costs while it waits; `turn` is the place it had before a pod gave it back.
+    ///
+    /// Cancel-safe: a request that stops waiting frees its place and its slot.
+    ///
+    /// # Errors
+    /// At once when waiting is impossible; later when it turns out to be in vain.
+    pub async fn acquire(
+        self: &Arc<Self>,
+        turn: Option<Turn>,
+        bytes: usize,
+    ) -> Result<Ticket, Refused> {
+        let (turn, granted) = self.state.lock().grant_at_once(turn)?;
+        match granted {
+            Some(backend) => Ok(self.ticket(backend, turn)),
+            None => self.wait(turn, bytes).await,
+        }
+    }
+
+    async fn wait(self: &Arc<Self>, turn: Turn, bytes: usize) -> Result<Ticket, Refused> {
+        let full = || Refused::Full(self.id.clone());
+        let bytes = Budget::take(&self.budget, bytes).ok_or_else(full)?;
+        let _waiting = Waiting::new(self, bytes);
+        let (waiter, granted) = oneshot::channel();
+        self.state.lock().join(turn, waiter, self.waiting());
+        // A slot may have become free between the look and the joining.
+        self.dispatch();
+        self.joined.notify_waiters();
+        granted.await.unwrap_or_else(|_| Err(Refused::Deleted(self.id.clone())))
+    }
+
+    /// Takes these pods for all requests from now on, and gives them to those who wait. Requests
+    /// in flight elsewhere are not touched.
+    pub fn set_backends(self: &Arc<Self>, backends: Vec<Arc<Backend>>) {
+        self.state.lock().replace(backends);
+        self.dispatch();
+    }
+
+    /// Most requests that a pod gets at once; None is no limit.
+    pub fn set_limit(self: &Arc<Self>, limit: Option<NonZeroU32>) {
+        self.state.lock().limit = limit;
+        self.dispatch();
+    }
+
+    /// Sends all waiting requests away, and all that come until there is a pod.
+    pub fn refuse(&self, refused: &Refused) {
+        let waiters = self.state.lock().refuse(refused.clone());
+        for waiter in waiters {
+            // Whoever left needs no answer.
+            let _ = waiter.send(Err(refused.clone()));
+        }
+    }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns when a request joins the line. Cancel-safe.
+    pub async fn joined(&self) {
+        self.joined.notified().await;
+    }
+
+    fn dispatch(self: &Arc<Self>) {
+        loop {
+            let Some((turn, waiter, backend)) = self.state.lock().next() else { return };
+            if let Err(Ok(ticket)) = waiter.send(Ok(self.ticket(backend, turn))) {
+                ticket.surrender();
+            }
+        }
+    }
+
+    fn ticket(self: &Arc<Self>, backend: Arc<Backend>, turn: Turn) -> Ticket {
+        Ticket { throttle: Some(Arc::clone(self)), backend, turn }
+    }
+
+    fn release(self: &Arc<Self>, backend: &Backend) {
+        backend.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.state.lock().someone_needs_a_slot() {
+            self.dispatch();
+        }
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn grant_at_once(
+        &mut self,
+        turn: Option<Turn>,
+    ) -> Result<(Turn, Option<Arc<Backend>>), Refused> {
+        if let Some(refused) = &self.refused {
+            return Err(refused.clone());
+        }
+        let turn = turn.unwrap_or_else(|| self.line.turn());
+        let first = self.line.is_before_all(turn);
+        Ok((turn, if first { self.pick() } else { None }))
+    }
+
+    fn join(&mut self, turn: Turn, waiter: Waiter, alive: usize) {
+        if self.line.len() > SWEEP_FROM + 2 * alive {
+            self.line.sweep(|waiter| !waiter.is_closed());
+        }
+        self.line.join(turn, waiter);
+    }
+
+    /// The next request and its pod.
+    fn next(&mut self) -> Option<(Turn, Waiter, Arc<Backend>)> {
+        self.line.drop_front_while(oneshot::Sender::is_closed);
+        if self.line.len() == 0 {
+            return None;
+        }
+        let backend = self.pick()?;
+        match self.line.leave() {
+            Some((turn, waiter)) => Some((turn, waiter, backend)),
+            None => None,
+        }
+    }
+
+    fn pick(&self) -> Option<Arc<Backend>> {
+        let load = |index: usize| {
+            self.backends.get(index).map_or(u32::MAX, |b| b.in_flight.load(Ordering::Relaxed))
+        };
+        let chosen = balance::pick(self.backends.len(), load, self.limit, rand::random())?;
+        let backend = self.backends.get(chosen)?;
+        backend.in_flight.fetch_add(1, Ordering::Relaxed);
+        Some(Arc::clone(backend))
+    }
+
+    fn replace(&mut self, backends: Vec<Arc<Backend>>) {
+        if !backends.is_empty() {
+            self.refused = None;
+        }
+        self.backends = backends;
+    }
+
+    fn refuse(&mut self, refused: Refused) -> Vec<Waiter> {
+        self.refused = Some(refused);
+        std::iter::from_fn(|| self.line.leave()).map(|(_, waiter)| waiter).collect()
+    }
+
+    fn someone_needs_a_slot(&self) -> bool {
+        self.limit.is_some() && self.line.len() > 0
+    }
+}
+
+// === impl Backend ===
+
+impl Backend {
+    /// A pod behind `upstream`, without requests.
+    pub fn new(upstream: Arc<Upstream>) -> Arc<Self> {
+        Arc::new(Self { upstream, in_flight: AtomicU32::new(0) })
+    }
+
+    /// Its connections.
+    pub fn upstream(&self) -> &Arc<Upstream> {
+        &self.upstream
+    }
+
+    /// Requests that this replica has there.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+}
+
+// === impl Ticket ===
+
+impl Ticket {
+    /// The pod to send to.
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+
+    /// The place in the line, to go back to if the pod never took the request.
+    pub fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    /// Frees the slot without looking for who could use it: the caller looks.
+    fn surrender(mut self) {
+        self.throttle = None;
+        self.backend.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(throttle) = self.throttle.take() {
+            throttle.release(&self.backend);
+        }
+    }
+}
+
+// === impl Waiting ===
+
+impl<'a> Waiting<'a> {
+    fn new(throttle: &'a Throttle, bytes: Bytes) -> Self {
+        throttle.waiting.fetch_add(1, Ordering::Relaxed);
+        throttle.queued.inc();
+        Self { throttle, _bytes: bytes }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.throttle.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.throttle.queued.dec();
+    }
+}
