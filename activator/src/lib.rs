@@ -1,6 +1,188 @@
 //! The always-on front door of Fermata: ingress and buffer in one process.
+//!
+//! ```text
+//! serve ─ handler ─ route (Ingress objects) ─ fleet (Revisions, Pods) ─ throttle ─ pod
+//!            └ report ─ autoscaler                └ prober
+//! ```
+//!
+//! [`build`] binds and starts everything that needs no cluster; [`follow`] feeds it from one.
 
+pub mod args;
+pub mod fleet;
+pub mod follow;
+pub mod handler;
+pub mod metrics;
+pub mod pods;
+mod prober;
+pub mod report;
 pub mod revision;
 pub mod route;
-pub mod pods;
+pub mod serve;
 pub mod throttle;
+pub mod watch;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use futures::future::join_all;
+use kube::Client;
+use prometheus::Registry;
+use runtime::admin::{self, Admin};
+use runtime::ready::{Gate, Ready};
+use runtime::shutdown::Shutdown;
+use runtime::tasks::Tasks;
+
+use crate::args::Args;
+use crate::fleet::Fleet;
+use crate::handler::{Door, Handler};
+use crate::metrics::Metrics;
+use crate::route::{Side, TableReader};
+use crate::serve::{Drain, Port};
+
+/// A front door that runs.
+#[derive(Debug)]
+pub struct Activator {
+    /// The revisions it serves: to be fed.
+    pub fleet: Arc<Fleet>,
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// Requested when the last request is answered: what requests need runs until then.
+    pub drained: Shutdown,
+}
+
+/// Where a front door listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Requests from outside.
+    pub external: SocketAddr,
+    /// Requests from inside.
+    pub local: SocketAddr,
+    /// Requests that name their revision.
+    pub revision: SocketAddr,
+}
+
+/// Runs the activator of a cluster until `tasks` are asked to stop.
+///
+/// # Errors
+/// When a port can't be bound.
+pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
+    let (registry, ready) = (Registry::new(), Ready::default());
+    let live = route::Live::default();
+    let Activator { fleet, drained, .. } = build(args, live.reader(), &registry, tasks)?;
+    let ingresses = follow::ingresses(client.clone(), live, ready.gate("routes"));
+    let revisions = follow::revisions(client.clone(), Arc::clone(&fleet), ready.gate("revisions"));
+    let pods = follow::pods(client, fleet, ready.gate("pods"));
+    until(&drained, tasks, "ingresses", ingresses);
+    until(&drained, tasks, "revisions", revisions);
+    until(&drained, tasks, "pods", pods);
+    until(
+        &drained,
+        tasks,
+        "readiness",
+        unready(ready.gate("running"), tasks.shutdown().clone()),
+    );
+    let admin = Admin {
+        registry,
+        ready,
+        ..Admin::default()
+    };
+    for port in [args.admin_port, args.metrics_port] {
+        let address = SocketAddr::new(args.bind_ip, port);
+        tasks.spawn(
+            "admin",
+            admin::serve(address, admin.clone(), drained.clone()),
+        );
+    }
+    Ok(())
+}
+
+/// Fails readiness as soon as we are asked to stop, long before we do.
+async fn unready(running: Gate, shutdown: Shutdown) {
+    running.open();
+    shutdown.wait().await;
+    running.close();
+    std::future::pending().await
+}
+
+/// Binds the ports of requests and serves what `table` says from revisions that the caller feeds.
+///
+/// # Errors
+/// When a port can't be bound.
+pub fn build(
+    args: &Args,
+    table: TableReader,
+    registry: &Registry,
+    tasks: &Tasks,
+) -> anyhow::Result<Activator> {
+    let metrics = Arc::new(Metrics::new(registry).context("can't register the metrics")?);
+    let (reporter, reports, socket) =
+        report::build(args.stats_url(), args.pod_name.clone(), &metrics.stats);
+    let fleet = Fleet::new(args.queue_bytes(), metrics);
+    let drained = Shutdown::default();
+    until(&drained, tasks, "reports", reports.run());
+    until(&drained, tasks, "stats socket", socket.run());
+    until(
+        &drained,
+        tasks,
+        "failures",
+        follow::failures(Arc::clone(&fleet)),
+    );
+    let handler = Arc::new(Handler {
+        table,
+        fleet: Arc::clone(&fleet),
+        reporter,
+        cluster_domain: args.cluster_domain.clone(),
+        shutdown: tasks.shutdown().clone(),
+    });
+    let external = open(args, args.external_http_port, Door::Ingress(Side::External))?;
+    let local = open(args, args.local_http_port, Door::Ingress(Side::Local))?;
+    let revision = open(args, args.revision_http1_port, Door::Revision)?;
+    let h2c = open(args, args.revision_h2c_port, Door::Revision)?;
+    let addresses = Addresses {
+        external: external.address()?,
+        local: local.address()?,
+        revision: revision.address()?,
+    };
+    let drain = Drain {
+        shutdown: tasks.shutdown().clone(),
+        quiet: args.drain_quiet,
+        limit: args.drain_limit,
+    };
+    let served = [external, local, revision, h2c]
+        .map(|port| port.serve(Arc::clone(&handler), drain.clone()));
+    let over = drained.clone();
+    tasks.spawn("ports", async move {
+        join_all(served).await;
+        over.request();
+        Ok::<(), Infallible>(())
+    });
+    Ok(Activator {
+        fleet,
+        addresses,
+        drained,
+    })
+}
+
+fn open(args: &Args, port: u16, door: Door) -> anyhow::Result<Port> {
+    let address = SocketAddr::new(args.bind_ip, port);
+    Port::bind(address, door).with_context(|| format!("can't listen at {address}"))
+}
+
+/// A task that runs until the last request is answered.
+fn until(
+    drained: &Shutdown,
+    tasks: &Tasks,
+    name: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    let drained = drained.clone();
+    tasks.spawn(name, async move {
+        tokio::select! {
+            () = task => {}
+            () = drained.wait() => {}
+        }
+        Ok::<(), Infallible>(())
+    });
+}

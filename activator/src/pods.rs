@@ -95,18 +95,31 @@ pub fn pod_state(pod: &Pod) -> PodState {
         return PodState::Gone;
     }
     let Some(address) = address(pod, status) else {
-        return PodState::Starting { trouble: trouble(status) };
+        return PodState::Starting {
+            trouble: trouble(status),
+        };
     };
-    let restarts = containers(status).map(|container| container.restart_count).sum();
+    let restarts = containers(status)
+        .map(|container| container.restart_count)
+        .sum();
     if condition(status, "Ready") == Some("True") {
         return PodState::Ready { address, restarts };
     }
-    PodState::Up { address, word: word(pod), restarts, trouble: trouble(status) }
+    PodState::Up {
+        address,
+        word: word(pod),
+        restarts,
+        trouble: trouble(status),
+    }
 }
 
 fn address(pod: &Pod, status: &PodStatus) -> Option<SocketAddr> {
     let ip: IpAddr = status.pod_ip.as_deref()?.parse().ok()?;
-    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let containers = pod
+        .spec
+        .as_ref()
+        .map(|spec| spec.containers.as_slice())
+        .unwrap_or_default();
     let port = containers
         .iter()
         .filter(|container| container.name == name::QUEUE_PROXY)
@@ -120,9 +133,16 @@ fn address(pod: &Pod, status: &PodStatus) -> Option<SocketAddr> {
 fn word(pod: &Pod) -> Word {
     let for_kubelet = |container: &Container| {
         container.startup_probe.is_some()
-            || container.readiness_probe.as_ref().is_some_and(|probe| probe.exec.is_some())
+            || container
+                .readiness_probe
+                .as_ref()
+                .is_some_and(|probe| probe.exec.is_some())
     };
-    match pod.spec.as_ref().is_some_and(|spec| spec.containers.iter().any(for_kubelet)) {
+    match pod
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.containers.iter().any(for_kubelet))
+    {
         true => Word::Kubelet,
         false => Word::QueueProxy,
     }
@@ -130,7 +150,9 @@ fn word(pod: &Pod) -> Word {
 
 fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<&'a str> {
     let mut conditions = status.conditions.iter().flatten();
-    conditions.find(|condition| condition.type_ == kind).map(|condition| condition.status.as_str())
+    conditions
+        .find(|condition| condition.type_ == kind)
+        .map(|condition| condition.status.as_str())
 }
 
 fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
@@ -139,7 +161,9 @@ fn containers(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
 }
 
 fn trouble(status: &PodStatus) -> Option<Trouble> {
-    containers(status).find_map(container_trouble).or_else(|| unschedulable(status))
+    containers(status)
+        .find_map(container_trouble)
+        .or_else(|| unschedulable(status))
 }
 
 fn container_trouble(container: &ContainerStatus) -> Option<Trouble> {
@@ -151,20 +175,33 @@ fn container_trouble(container: &ContainerStatus) -> Option<Trouble> {
     };
     let state = container.state.as_ref()?;
     if let Some(waiting) = &state.waiting {
-        let reason = waiting.reason.as_deref().filter(|reason| LASTING.contains(reason))?;
+        let reason = waiting
+            .reason
+            .as_deref()
+            .filter(|reason| LASTING.contains(reason))?;
         return Some(trouble(reason, &waiting.message));
     }
     // Between two crashes a container runs for a moment, or has just ended: still the same loop.
-    let last = container.last_state.as_ref().and_then(|last| last.terminated.as_ref());
-    let ended = state.terminated.as_ref().or(last).filter(|ended| ended.exit_code != 0)?;
+    let last = container
+        .last_state
+        .as_ref()
+        .and_then(|last| last.terminated.as_ref());
+    let ended = state
+        .terminated
+        .as_ref()
+        .or(last)
+        .filter(|ended| ended.exit_code != 0)?;
     let looping = container.restart_count >= LOOPING && !container.ready;
     looping.then(|| trouble("CrashLoopBackOff", &ended.message))
 }
 
 /// Another node may come: this passes by itself in clusters that grow.
 fn unschedulable(status: &PodStatus) -> Option<Trouble> {
-    let scheduled =
-        status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled")?;
+    let scheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodScheduled")?;
     let stuck = scheduled.status == "False" && scheduled.reason.as_deref() == Some(UNSCHEDULABLE);
     stuck.then(|| Trouble {
         container: None,

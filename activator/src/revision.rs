@@ -9,6 +9,7 @@ use std::time::Duration;
 use crds::name::serving;
 use crds::revision::Revision;
 use kube::ResourceExt;
+use net::timeout::Limits;
 
 /// Longest time for a request where a Revision names none (contract/control-plane 1.5).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
@@ -30,21 +31,10 @@ pub struct Settings {
     pub configuration: String,
     /// Requests that one pod may have at once; None is no limit.
     pub limit: Option<NonZeroU32>,
-    /// How long a request may take.
-    pub timeouts: Timeouts,
+    /// How long a request may take; waiting for a pod counts.
+    pub limits: Limits,
     /// An HTTP/1.1 answer may start before the request's body ended.
     pub full_duplex: bool,
-}
-
-/// How long a request may take; waiting for a pod counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From the first byte of the request to the last byte of the answer.
-    pub total: Duration,
-    /// To the first byte of the answer.
-    pub response_start: Option<Duration>,
-    /// Longest pause between two bytes of the answer.
-    pub idle: Option<Duration>,
 }
 
 // === impl RevisionId ===
@@ -52,7 +42,10 @@ pub struct Timeouts {
 impl RevisionId {
     /// The revision `name` of `namespace`.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self { text: format!("{namespace}/{name}").into(), slash: namespace.len() }
+        Self {
+            text: format!("{namespace}/{name}").into(),
+            slash: namespace.len(),
+        }
     }
 
     /// Its namespace.
@@ -67,7 +60,10 @@ impl RevisionId {
 
     /// The revision of an object that belongs to one: a Revision itself.
     pub fn of(revision: &Revision) -> Option<Self> {
-        Some(Self::new(&revision.namespace()?, revision.metadata.name.as_deref()?))
+        Some(Self::new(
+            &revision.namespace()?,
+            revision.metadata.name.as_deref()?,
+        ))
     }
 }
 
@@ -97,8 +93,8 @@ impl Settings {
                 .container_concurrency
                 .and_then(|limit| u32::try_from(limit).ok())
                 .and_then(NonZeroU32::new),
-            timeouts: Timeouts {
-                total: seconds(spec.timeout_seconds).unwrap_or(DEFAULT_TIMEOUT),
+            limits: Limits {
+                total: seconds(spec.timeout_seconds).or(Some(DEFAULT_TIMEOUT)),
                 response_start: seconds(spec.response_start_timeout_seconds),
                 idle: seconds(spec.idle_timeout_seconds),
             },
@@ -107,12 +103,6 @@ impl Settings {
                 .get(FULL_DUPLEX)
                 .is_some_and(|value| value.eq_ignore_ascii_case("enabled")),
         }
-    }
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { total: DEFAULT_TIMEOUT, response_start: None, idle: None }
     }
 }
 
@@ -130,7 +120,9 @@ mod tests {
 
     use crds::revision::{Revision, RevisionSpec};
 
-    use super::{RevisionId, Settings, Timeouts};
+    use net::timeout::Limits;
+
+    use super::{RevisionId, Settings};
 
     #[test]
     fn id_takes_its_parts_apart() {
@@ -154,17 +146,25 @@ mod tests {
         revision.metadata.namespace = Some("shop".into());
         revision.metadata.labels =
             Some([("serving.knative.dev/service".into(), "cart".into())].into());
-        revision.metadata.annotations =
-            Some([("features.knative.dev/http-full-duplex".into(), "Enabled".into())].into());
-        assert_eq!(RevisionId::of(&revision), Some(RevisionId::new("shop", "cart-00001")));
+        revision.metadata.annotations = Some(
+            [(
+                "features.knative.dev/http-full-duplex".into(),
+                "Enabled".into(),
+            )]
+            .into(),
+        );
+        assert_eq!(
+            RevisionId::of(&revision),
+            Some(RevisionId::new("shop", "cart-00001"))
+        );
         assert_eq!(
             Settings::of(&revision),
             Settings {
                 service: "cart".into(),
                 configuration: String::new(),
                 limit: NonZeroU32::new(3),
-                timeouts: Timeouts {
-                    total: Duration::from_secs(7),
+                limits: Limits {
+                    total: Some(Duration::from_secs(7)),
                     response_start: Some(Duration::from_secs(2)),
                     idle: None,
                 },
@@ -177,6 +177,6 @@ mod tests {
     fn absent_values_take_the_defaults() {
         let settings = Settings::of(&Revision::new("cart-00001", RevisionSpec::default()));
         assert_eq!(settings.limit, None);
-        assert_eq!(settings.timeouts.total, Duration::from_secs(300));
+        assert_eq!(settings.limits.total, Some(Duration::from_secs(300)));
     }
 }

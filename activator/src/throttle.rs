@@ -58,6 +58,16 @@ pub struct Ticket {
     throttle: Option<Arc<Throttle>>,
     backend: Arc<Backend>,
     turn: Turn,
+    start: Start,
+}
+
+/// What a request found when it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A pod, though perhaps a busy one.
+    Warm,
+    /// No pod at all.
+    Cold,
 }
 
 /// Why a request can't even wait.
@@ -108,7 +118,12 @@ impl Throttle {
         budget: Arc<Budget>,
         queued: IntGauge,
     ) -> Arc<Self> {
-        let state = State { limit, backends: Vec::new(), line: Line::default(), refused: None };
+        let state = State {
+            limit,
+            backends: Vec::new(),
+            line: Line::default(),
+            refused: None,
+        };
         Arc::new(Self {
             id,
             state: Mutex::new(state),
@@ -143,11 +158,18 @@ impl Throttle {
         let bytes = Budget::take(&self.budget, bytes).ok_or_else(full)?;
         let _waiting = Waiting::new(self, bytes);
         let (waiter, granted) = oneshot::channel();
-        self.state.lock().join(turn, waiter, self.waiting());
+        let start = self.state.lock().join(turn, waiter, self.waiting());
         // A slot may have become free between the look and the joining.
         self.dispatch();
         self.joined.notify_waiters();
-        granted.await.unwrap_or_else(|_| Err(Refused::Deleted(self.id.clone())))
+        match granted.await {
+            Ok(Ok(mut ticket)) => {
+                ticket.start = start;
+                Ok(ticket)
+            }
+            Ok(Err(refused)) => Err(refused),
+            Err(_) => Err(Refused::Deleted(self.id.clone())),
+        }
     }
 
     /// Takes these pods for all requests from now on, and gives them to those who wait. Requests
@@ -172,6 +194,11 @@ impl Throttle {
         }
     }
 
+    /// Lets requests wait again after [`Throttle::refuse`].
+    pub fn relent(&self) {
+        self.state.lock().refused = None;
+    }
+
     /// How many requests wait.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
@@ -184,7 +211,9 @@ impl Throttle {
 
     fn dispatch(self: &Arc<Self>) {
         loop {
-            let Some((turn, waiter, backend)) = self.state.lock().next() else { return };
+            let Some((turn, waiter, backend)) = self.state.lock().next() else {
+                return;
+            };
             if let Err(Ok(ticket)) = waiter.send(Ok(self.ticket(backend, turn))) {
                 ticket.surrender();
             }
@@ -192,7 +221,12 @@ impl Throttle {
     }
 
     fn ticket(self: &Arc<Self>, backend: Arc<Backend>, turn: Turn) -> Ticket {
-        Ticket { throttle: Some(Arc::clone(self)), backend, turn }
+        Ticket {
+            throttle: Some(Arc::clone(self)),
+            backend,
+            turn,
+            start: Start::Warm,
+        }
     }
 
     fn release(self: &Arc<Self>, backend: &Backend) {
@@ -218,11 +252,16 @@ impl State {
         Ok((turn, if first { self.pick() } else { None }))
     }
 
-    fn join(&mut self, turn: Turn, waiter: Waiter, alive: usize) {
+    fn join(&mut self, turn: Turn, waiter: Waiter, alive: usize) -> Start {
         if self.line.len() > SWEEP_FROM + 2 * alive {
             self.line.sweep(|waiter| !waiter.is_closed());
         }
         self.line.join(turn, waiter);
+        if self.backends.is_empty() {
+            Start::Cold
+        } else {
+            Start::Warm
+        }
     }
 
     /// The next request and its pod.
@@ -232,15 +271,16 @@ impl State {
             return None;
         }
         let backend = self.pick()?;
-        match self.line.leave() {
-            Some((turn, waiter)) => Some((turn, waiter, backend)),
-            None => None,
-        }
+        self.line
+            .leave()
+            .map(|(turn, waiter)| (turn, waiter, backend))
     }
 
     fn pick(&self) -> Option<Arc<Backend>> {
         let load = |index: usize| {
-            self.backends.get(index).map_or(u32::MAX, |b| b.in_flight.load(Ordering::Relaxed))
+            self.backends
+                .get(index)
+                .map_or(u32::MAX, |b| b.in_flight.load(Ordering::Relaxed))
         };
         let chosen = balance::pick(self.backends.len(), load, self.limit, rand::random())?;
         let backend = self.backends.get(chosen)?;
@@ -257,7 +297,9 @@ impl State {
 
     fn refuse(&mut self, refused: Refused) -> Vec<Waiter> {
         self.refused = Some(refused);
-        std::iter::from_fn(|| self.line.leave()).map(|(_, waiter)| waiter).collect()
+        std::iter::from_fn(|| self.line.leave())
+            .map(|(_, waiter)| waiter)
+            .collect()
     }
 
     fn someone_needs_a_slot(&self) -> bool {
@@ -270,7 +312,10 @@ impl State {
 impl Backend {
     /// A pod behind `upstream`, without requests.
     pub fn new(upstream: Arc<Upstream>) -> Arc<Self> {
-        Arc::new(Self { upstream, in_flight: AtomicU32::new(0) })
+        Arc::new(Self {
+            upstream,
+            in_flight: AtomicU32::new(0),
+        })
     }
 
     /// Its connections.
@@ -290,6 +335,11 @@ impl Ticket {
     /// The pod to send to.
     pub fn backend(&self) -> &Arc<Backend> {
         &self.backend
+    }
+
+    /// Whether there was a pod when the request came.
+    pub fn start(&self) -> Start {
+        self.start
     }
 
     /// The place in the line, to go back to if the pod never took the request.
@@ -318,7 +368,10 @@ impl<'a> Waiting<'a> {
     fn new(throttle: &'a Throttle, bytes: Bytes) -> Self {
         throttle.waiting.fetch_add(1, Ordering::Relaxed);
         throttle.queued.inc();
-        Self { throttle, _bytes: bytes }
+        Self {
+            throttle,
+            _bytes: bytes,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ mod panic;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::target::Target;
 
@@ -73,7 +73,7 @@ pub struct Snapshot {
 }
 
 /// Average load of the whole revision.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// Over the stable window.
     pub stable: f64,
@@ -107,7 +107,7 @@ pub struct Decision {
 }
 
 /// The rule that settled a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// The load is unknown: the last number stands.
@@ -152,18 +152,22 @@ impl Memory {
             Burst::Unlimited => -1,
             Burst::Capacity(burst) => (capacity - burst).floor() as i64,
         };
-        let panic = if ready > 1 { Panic::begin(ready, now) } else { Panic::Calm };
-        Self { panic, delay: Delay::default(), by_load: None, excess_burst }
+        let panic = if ready > 1 {
+            Panic::begin(ready, now)
+        } else {
+            Panic::Calm
+        };
+        Self {
+            panic,
+            delay: Delay::default(),
+            by_load: None,
+            excess_burst,
+        }
     }
 }
 
 /// How many pods the revision should have at `now`. Same input, same answer.
-pub fn decide(
-    spec: &Spec,
-    seen: &Snapshot,
-    memory: Memory,
-    now: Timestamp,
-) -> (Decision, Memory) {
+pub fn decide(spec: &Spec, seen: &Snapshot, memory: Memory, now: Timestamp) -> (Decision, Memory) {
     let (proposal, memory) = match seen.load {
         None => (None, memory),
         Some(load) => {
@@ -171,8 +175,12 @@ pub fn decide(
             (Some(proposal), memory)
         }
     };
-    let known = proposal
-        .or_else(|| memory.by_load.map(|pods| Proposal { pods, rule: Rule::NoData }));
+    let known = proposal.or_else(|| {
+        memory.by_load.map(|pods| Proposal {
+            pods,
+            rule: Rule::NoData,
+        })
+    });
     let wanted = bounds::apply(spec, seen, known);
     let decision = Decision {
         wanted: wanted.map(|proposal| proposal.pods),
@@ -193,8 +201,22 @@ fn by_load(
 ) -> (Proposal, Memory) {
     let ready = ready_now.max(1);
     let (for_steady, for_sudden) = (pods_for(spec, load.stable), pods_for(spec, load.panic));
-    let steady = limited(spec, ready, Proposal { pods: for_steady, rule: Rule::Load });
-    let sudden = limited(spec, ready, Proposal { pods: for_sudden, rule: Rule::PanicLoad });
+    let steady = limited(
+        spec,
+        ready,
+        Proposal {
+            pods: for_steady,
+            rule: Rule::Load,
+        },
+    );
+    let sudden = limited(
+        spec,
+        ready,
+        Proposal {
+            pods: for_sudden,
+            rule: Rule::PanicLoad,
+        },
+    );
     let over = f64::from(for_sudden) / f64::from(ready) >= spec.panic_threshold;
     memory.panic = memory.panic.next(over, spec.stable_window, now);
     let mut proposal = memory.panic.bound(steady, sudden);
@@ -216,18 +238,30 @@ fn pods_for(spec: &Spec, load: f64) -> u32 {
 fn limited(spec: &Spec, ready: u32, proposal: Proposal) -> Proposal {
     let ready = f64::from(ready);
     let most = (spec.max_scale_up_rate * ready).ceil() as u32;
-    let least =
-        if spec.reachable { (ready / spec.max_scale_down_rate).floor() as u32 } else { 0 };
+    let least = if spec.reachable {
+        (ready / spec.max_scale_down_rate).floor() as u32
+    } else {
+        0
+    };
     let mut limited = proposal;
     if limited.pods < least {
-        limited = Proposal { pods: least, rule: Rule::MaxScaleDownRate };
+        limited = Proposal {
+            pods: least,
+            rule: Rule::MaxScaleDownRate,
+        };
     }
     if limited.pods > most {
-        limited = Proposal { pods: most, rule: Rule::MaxScaleUpRate };
+        limited = Proposal {
+            pods: most,
+            rule: Rule::MaxScaleUpRate,
+        };
     }
     let activation = spec.activation_scale;
     if activation > 1 && proposal.pods > 0 && activation > limited.pods {
-        limited = Proposal { pods: activation, rule: Rule::ActivationScale };
+        limited = Proposal {
+            pods: activation,
+            rule: Rule::ActivationScale,
+        };
     }
     limited
 }

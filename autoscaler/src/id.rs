@@ -22,13 +22,19 @@ pub struct NotAnId(String);
 impl RevisionId {
     /// The revision `name` of `namespace`.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 
     /// The revision that an object with the revision's own name belongs to. Nothing for objects
     /// that the API server has not named.
     pub fn of<K: Resource>(object: &K) -> Option<Self> {
-        Some(Self { namespace: object.namespace()?, name: object.meta().name.clone()? })
+        Some(Self {
+            namespace: object.namespace()?,
+            name: object.meta().name.clone()?,
+        })
     }
 }
 

@@ -1,6 +1,37 @@
-//! The Knative Pod Autoscaler: windows, decisions, scale writes (contract/data-plane 1).
+//! The Knative Pod Autoscaler: scales revisions by their load, to zero and back
+//! (contract/data-plane 1, contract/control-plane 2.6, 2.7, 3.4).
+//!
+//! ```text
+//! activators ──ws──► collect ─► ledger (windows per revision)
+//!                                  │ load, or a poke from zero
+//!                                  ▼
+//! stores ─► kpa::tender ─► kpa::pass = decide ─► gate ─► status, sks   (pure)
+//!                │
+//!                └─► scaler (Deployment) │ tend (ServerlessService, Metric, status) │ probe
+//! ```
+//!
+//! Deliberately absent in this slice: scraping of queue-proxies (for ingresses that send traffic
+//! past the activators; the seam is [`ledger::Source`]), leases, and the HPA class.
 
+pub mod args;
+mod ask;
+mod backoff;
+mod clock;
+mod collect;
 pub mod decide;
+pub mod explain;
+pub mod gate;
+pub mod gauges;
+pub mod history;
 pub mod id;
+pub mod kpa;
+pub mod ledger;
+pub mod pods;
+mod probe;
+pub mod rules;
+pub mod scaler;
+pub mod serve;
+pub mod sks;
+pub mod status;
 pub mod target;
 pub mod window;

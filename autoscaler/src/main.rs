@@ -1,1 +1,13 @@
-fn main() {}
+//! The autoscaler's process.
+
+use std::process::ExitCode;
+
+use autoscaler::args::Args;
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let args = Args::parse();
+    runtime::log::init("autoscaler");
+    args.run().await
+}

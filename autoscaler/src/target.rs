@@ -54,7 +54,10 @@ impl Wishes {
             (None, Some(limit)) => limit,
             (None, None) => self.default_total,
         };
-        Target { total, per_pod: (total * self.utilization).max(LEAST) }
+        Target {
+            total,
+            per_pod: (total * self.utilization).max(LEAST),
+        }
     }
 }
 
@@ -79,10 +82,21 @@ mod tests {
         for (metric, container_concurrency, default_total, asked, utilization, total, per_pod) in
             table
         {
-            let wishes =
-                Wishes { metric, container_concurrency, default_total, total: asked, utilization };
-            let Target { total: got_total, per_pod: got } = wishes.resolve();
-            assert!((got_total - total).abs() < 1e-9, "{wishes:?}: total {got_total}");
+            let wishes = Wishes {
+                metric,
+                container_concurrency,
+                default_total,
+                total: asked,
+                utilization,
+            };
+            let Target {
+                total: got_total,
+                per_pod: got,
+            } = wishes.resolve();
+            assert!(
+                (got_total - total).abs() < 1e-9,
+                "{wishes:?}: total {got_total}"
+            );
             assert!((got - per_pod).abs() < 1e-9, "{wishes:?}: per pod {got}");
         }
     }

@@ -43,7 +43,10 @@ struct Span {
 impl Window {
     /// An empty window of `length`, rounded up to whole seconds and to at least one.
     pub fn new(length: Duration) -> Self {
-        Self { buckets: vec![0.0; seconds(length)], written: None }
+        Self {
+            buckets: vec![0.0; seconds(length)],
+            written: None,
+        }
     }
 
     /// Adds `value` to the second of `at`. A value older than the window is dropped.
@@ -53,11 +56,17 @@ impl Window {
             Some(span) if second.saturating_add(length) <= span.last => return,
             Some(span) if second.saturating_sub(span.last) < length => {
                 (span.last + 1..=second).for_each(|passed| *self.bucket(passed) = 0.0);
-                Span { first: span.first.min(second), last: span.last.max(second) }
+                Span {
+                    first: span.first.min(second),
+                    last: span.last.max(second),
+                }
             }
             Some(_) | None => {
                 self.buckets.fill(0.0);
-                Span { first: second, last: second }
+                Span {
+                    first: second,
+                    last: second,
+                }
             }
         };
         self.written = Some(span);
@@ -94,7 +103,8 @@ impl Window {
 
     /// Whether nothing was written in the window before `now`.
     pub fn is_empty(&self, now: Timestamp) -> bool {
-        self.written.is_none_or(|span| now.as_second() - span.last > self.length())
+        self.written
+            .is_none_or(|span| now.as_second() - span.last > self.length())
     }
 
     /// Changes the length and keeps the newest seconds. The average then counts as if the old
@@ -110,7 +120,10 @@ impl Window {
             for second in span.last - kept + 1..=span.last {
                 *resized.bucket(second) = *self.bucket(second);
             }
-            resized.written = Some(Span { first: span.last - (old_length - 1), last: span.last });
+            resized.written = Some(Span {
+                first: span.last - (old_length - 1),
+                last: span.last,
+            });
         }
         *self = resized;
     }

@@ -61,10 +61,10 @@ pub mod key {
 }
 
 /// Key and value of the annotation, whichever spelling is there; the canonical one wins.
-pub fn find<'a>(
-    annotations: &'a BTreeMap<String, String>,
+pub fn find(
+    annotations: &BTreeMap<String, String>,
     keys: Spellings,
-) -> Option<(&'static str, &'a str)> {
+) -> Option<(&'static str, &str)> {
     keys.into_iter()
         .find_map(|key| Some((key, annotations.get(key)?.as_str())))
 }

@@ -131,7 +131,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    fn unreadable(key: &str, why: impl ToString) -> Self {
+    fn unreadable(key: &str, why: &impl ToString) -> Self {
         Self::Unreadable {
             key: key.to_owned(),
             why: why.to_string(),

@@ -35,7 +35,7 @@ use crate::route::Addressable;
 )]
 pub struct DomainMappingSpec {
     /// The object that answers: a Service, or anything else with an address.
-    #[serde(rename = "ref")]
+    #[serde(default, rename = "ref")]
     pub reference: KReference,
     /// Certificate of the domain, where the user brings one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,14 +48,12 @@ pub struct DomainMappingSpec {
 pub struct KReference {
     /// Kind of the object.
     #[serde(default)]
-    #[schemars(required)]
     pub kind: String,
     /// Namespace of the object; the DomainMapping's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Name of the object.
     #[serde(default)]
-    #[schemars(required)]
     pub name: String,
     /// API version of the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +72,6 @@ pub struct KReference {
 pub struct SecretTls {
     /// Secret with certificate and key.
     #[serde(default)]
-    #[schemars(required)]
     pub secret_name: String,
 }
 

@@ -20,6 +20,16 @@ pub struct RevisionTemplate {
     pub spec: RevisionSpec,
 }
 
+impl RevisionTemplate {
+    /// Name that the author gives the revision; empty where none is given.
+    pub fn name(&self) -> &str {
+        self.metadata
+            .as_ref()
+            .and_then(|meta| meta.name.as_deref())
+            .unwrap_or_default()
+    }
+}
+
 /// What a Revision should be: its pod, and how requests reach it.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(

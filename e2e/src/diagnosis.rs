@@ -12,6 +12,7 @@ use crate::cluster::SYSTEM;
 use crate::namespace::Space;
 
 const LOG_LINES: i64 = 25;
+const EVENTS: usize = 60;
 
 /// Conditions of our objects, pods, events and logs of the namespace, then pods and logs of the
 /// system, as text. What can't be read is said instead.
@@ -151,8 +152,9 @@ async fn events(space: &Space) -> Result<String> {
         .await?
         .items;
     events.sort_by_key(|event| event.metadata.creation_timestamp.clone());
+    let older = events.len().saturating_sub(EVENTS);
     let mut text = String::new();
-    for event in events {
+    for event in events.split_off(older) {
         let [kind, name] = [&event.involved_object.kind, &event.involved_object.name]
             .map(|part| part.as_deref().unwrap_or("?"));
         let [reason, message] =

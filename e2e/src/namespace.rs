@@ -44,9 +44,8 @@ pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(&Space) -> Result<(
     let space = Space::create(cluster, test).await?;
     let verdict = AssertUnwindSafe(body(&space)).catch_unwind().await;
     let verdict = verdict.unwrap_or_else(|panic| Err(anyhow!("panic: {}", panic_text(&*panic))));
-    if let Err(error) = &verdict {
-        let report = diagnosis::report(&space).await;
-        eprintln!("\n{test} failed: {error:#}\n{report}");
+    if verdict.is_err() {
+        eprintln!("\n{test} failed\n{}", diagnosis::report(&space).await);
     }
     if verdict.is_ok() || env::var_os("E2E_KEEP").is_none() {
         space.remove().await?;

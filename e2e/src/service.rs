@@ -161,6 +161,21 @@ impl Space {
         .await
     }
 
+    /// Waits until the Service `name` has failed at its newest generation; tells its conditions.
+    pub async fn failed(&self, name: &str, limit: Duration) -> Result<String> {
+        until(&format!("Service {name} failed"), limit, async || {
+            let service = self.api::<Service>().get(name).await?;
+            let status = service.status.clone().unwrap_or_default();
+            let generation = service.metadata.generation;
+            let said = verdicts(&status);
+            if condition::is_failed(&status.conditions, status.observed_generation, generation) {
+                return Ok(Seen::Done(said));
+            }
+            Ok(Seen::NotYet(said))
+        })
+        .await
+    }
+
     /// The pods of the Service `name`, leaving ones too.
     pub async fn pods_of(&self, name: &str) -> Result<Vec<Pod>> {
         self.pods(&format!("{}={name}", serving::SERVICE)).await

@@ -159,6 +159,11 @@ impl<B: HttpBody, G> Guarded<B, G> {
         let guard = (!body.is_end_stream()).then_some(guard);
         Self { body, guard }
     }
+
+    /// Guards nothing.
+    pub(crate) fn free(body: B) -> Self {
+        Self { body, guard: None }
+    }
 }
 
 impl<B: HttpBody, G> HttpBody for Guarded<B, G> {

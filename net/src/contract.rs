@@ -146,7 +146,15 @@ pub mod env {
     pub const HOST_IP: &str = "HOST_IP";
     /// PEM bundle of internal certificate authorities.
     pub const ROOT_CA: &str = "ROOT_CA";
-    /// config-observability, JSON.
+    /// Lowest TLS version of the queue-proxy; empty is its default.
+    pub const QUEUE_PROXY_TLS_MIN_VERSION: &str = "QUEUE_PROXY_TLS_MIN_VERSION";
+    /// Highest TLS version of the queue-proxy; empty is its default.
+    pub const QUEUE_PROXY_TLS_MAX_VERSION: &str = "QUEUE_PROXY_TLS_MAX_VERSION";
+    /// TLS ciphers of the queue-proxy, comma separated; empty is its default.
+    pub const QUEUE_PROXY_TLS_CIPHER_SUITES: &str = "QUEUE_PROXY_TLS_CIPHER_SUITES";
+    /// TLS curves of the queue-proxy, comma separated; empty is its default.
+    pub const QUEUE_PROXY_TLS_CURVE_PREFERENCES: &str = "QUEUE_PROXY_TLS_CURVE_PREFERENCES";
+    /// Keys of config-observability that differ from their default, JSON of texts.
     pub const OBSERVABILITY_CONFIG: &str = "OBSERVABILITY_CONFIG";
     /// Name of our own pod (activator, autoscaler, controller, webhook).
     pub const POD_NAME: &str = "POD_NAME";

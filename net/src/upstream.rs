@@ -20,10 +20,10 @@ mod dial;
 mod lease;
 mod pool;
 
-use dial::dial_http1;
 pub use dial::DialError;
-pub use lease::Leased;
+use dial::dial_http1;
 use lease::Lease;
+pub use lease::Leased;
 use pool::Pool;
 
 /// HTTP version towards a destination.
@@ -209,12 +209,11 @@ impl Upstream {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "reads as: this upstream leases the response")]
-    fn lease(
-        &self,
-        response: Response<hyper::body::Incoming>,
-        lease: Lease,
-    ) -> Response<Body> {
+    #[expect(
+        clippy::unused_self,
+        reason = "reads as: this upstream leases the response"
+    )]
+    fn lease(&self, response: Response<hyper::body::Incoming>, lease: Lease) -> Response<Body> {
         response.map(|incoming| Body::Leased(Leased::new(incoming, lease)))
     }
 }
@@ -248,7 +247,10 @@ fn take_back(mut failure: TrySendError<Request<Body>>) -> (Option<Request<Body>>
 
 /// A copy to send again, if RFC 9110 9.2.2 lets a proxy do so.
 fn replay(request: &Request<Body>) -> Option<Request<Body>> {
-    let idempotent = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let idempotent = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS
+    );
     if !idempotent || !request.body().is_end_stream() {
         return None;
     }

@@ -19,12 +19,13 @@ use kube::{Resource, ResourceExt};
 use runtime::kube::apply::{ApplyError, create, write_status};
 use runtime::kube::event::EventKind;
 
-pub(crate) use self::latest::{byo_name, is_conflicting};
 use self::latest::{Latest, Seen, latest, revision_name};
+pub(crate) use self::latest::{byo_name, is_conflicting};
 use self::status::{Note, notes, status};
-use crate::child::lookup;
 use crate::context::Context;
+use crate::ensured::lookup;
 use crate::error::ReconcileError;
+use crate::unobserved;
 
 /// Field manager of Revisions.
 const MANAGER: &str = "fermata-configuration";
@@ -40,26 +41,62 @@ pub(crate) async fn reconcile(
     }
     let seen = gather(&configuration, &ctx);
     let latest = match latest(&configuration, &seen) {
-        Latest::Missing => create_revision(&configuration, &ctx).await?,
+        Latest::Missing => match create_revision(&configuration, &ctx).await {
+            Ok(created) => created,
+            Err(error) => {
+                mark_unobserved(&configuration, &ctx).await?;
+                return Err(error);
+            }
+        },
         there => there,
     };
     let status = status(&configuration, &seen, &latest, ctx.now());
     if configuration.status.as_ref() != Some(&status) {
         write_status(&ctx.client, &*configuration, &status).await?;
-        for Note { kind, reason, message } in notes(configuration.status.as_ref(), &status) {
-            ctx.events.publish(&*configuration, kind, reason, message).await;
+        for Note {
+            kind,
+            reason,
+            message,
+        } in notes(configuration.status.as_ref(), &status)
+        {
+            ctx.events
+                .publish(&*configuration, kind, reason, message)
+                .await;
         }
     }
-    Ok(Action::await_change())
+    Ok(latest.next())
+}
+
+/// After a pass without a verdict: takes back what was said of the old generation.
+async fn mark_unobserved(
+    configuration: &Configuration,
+    ctx: &Context,
+) -> Result<(), ReconcileError> {
+    let mut status = configuration.status.clone().unwrap_or_default();
+    let generation = configuration.meta().generation;
+    let (old, observed) = (&status.conditions, status.observed_generation);
+    let Some(conditions) = unobserved::conditions(old, observed, generation, ctx.now()) else {
+        return Ok(());
+    };
+    status.conditions = conditions;
+    status.observed_generation = generation;
+    Ok(write_status(&ctx.client, configuration, &status).await?)
 }
 
 fn gather(configuration: &Configuration, ctx: &Context) -> Seen {
-    let (namespace, name) = (configuration.namespace().unwrap_or_default(), configuration.name_any());
+    let (namespace, name) = (
+        configuration.namespace().unwrap_or_default(),
+        configuration.name_any(),
+    );
     let labelled = ctx.stores.revisions.state_filter(|revision| {
         revision.meta().namespace.as_deref() == Some(&namespace)
             && revision.labels().get(serving::CONFIGURATION) == Some(&name)
     });
-    let named = lookup(&ctx.stores.revisions, &namespace, &revision_name(configuration));
+    let named = lookup(
+        &ctx.stores.revisions,
+        &namespace,
+        &revision_name(configuration),
+    );
     Seen::new(labelled, named)
 }
 
@@ -74,12 +111,16 @@ async fn create_revision(
     match create::<Revision>(&ctx.client, MANAGER, &wanted).await {
         Ok(revision) => {
             let message = format!("Created Revision {name:?}");
-            ctx.events.publish(configuration, EventKind::Normal, "Created", message).await;
+            ctx.events
+                .publish(configuration, EventKind::Normal, "Created", message)
+                .await;
             Ok(Latest::There(Arc::new(revision)))
         }
         Err(ApplyError::Rejected { message, .. }) => {
             let note = format!("Failed to create Revision: {message}");
-            ctx.events.publish(configuration, EventKind::Warning, "CreationFailed", note).await;
+            ctx.events
+                .publish(configuration, EventKind::Warning, "CreationFailed", note)
+                .await;
             Ok(Latest::Refused(message))
         }
         Err(error) => Err(error.into()),

@@ -42,6 +42,8 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("system_namespace", &self.system_namespace).finish()
+        f.debug_struct("Context")
+            .field("system_namespace", &self.system_namespace)
+            .finish()
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     let client = runtime::kube::client().await?;
     let watches = Watches::start(&tasks, &client);
     let context = Arc::new(Context {
-        settings: settings::watch(&tasks, &client, &arguments.system_namespace),
+        settings: settings::watch(&tasks, &client, &arguments.system_namespace).await,
         stores: watches.stores(),
         events: Recorder::new(client.clone(), "fermata-controller", arguments.pod_name),
         client,

@@ -40,7 +40,13 @@ fn start_serving(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
 
     let configurations =
         main(&watches.configurations).owns_shared_stream(watches.revisions.subscribe());
-    spawn(tasks, "configuration", configurations, configuration::reconcile, context);
+    spawn(
+        tasks,
+        "configuration",
+        configurations,
+        configuration::reconcile,
+        context,
+    );
 
     let collected = main(&watches.configurations)
         .owns_shared_stream(watches.revisions.subscribe())
@@ -68,7 +74,13 @@ fn start_routing(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
     spawn(tasks, "route", routes, route::reconcile, context);
 
     let labelled_routes = main(&watches.routes).reconcile_on(routes_that_name(watches));
-    spawn(tasks, "labeler", labelled_routes, labeler::reconcile, context);
+    spawn(
+        tasks,
+        "labeler",
+        labelled_routes,
+        labeler::reconcile,
+        context,
+    );
 }
 
 fn start_networking(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
@@ -79,10 +91,15 @@ fn start_networking(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
         })
         .reconcile_all_on(activator_changes(watches, context));
     let reconcile = serverless_service::reconcile;
-    spawn(tasks, "serverlessservice", serverless_services, reconcile, context);
+    spawn(
+        tasks,
+        "serverlessservice",
+        serverless_services,
+        reconcile,
+        context,
+    );
 
-    let ingresses =
-        main(&watches.ingresses).reconcile_all_on(activator_changes(watches, context));
+    let ingresses = main(&watches.ingresses).reconcile_all_on(activator_changes(watches, context));
     spawn(tasks, "ingress", ingresses, ingress::reconcile, context);
 }
 
@@ -126,17 +143,22 @@ where
 /// missing and then appears.
 fn routes_that_name(watches: &Watches) -> BoxStream<'static, ObjectRef<Route>> {
     let (routes, more_routes) = (watches.routes.store(), watches.routes.store());
-    let configurations = watches.configurations.subscribe().map(move |configuration| {
-        routes_with(&routes, &*configuration, |target, name| {
-            target.configuration_name.as_deref() == Some(name)
-        })
-    });
+    let configurations = watches
+        .configurations
+        .subscribe()
+        .map(move |configuration| {
+            routes_with(&routes, &*configuration, |target, name| {
+                target.configuration_name.as_deref() == Some(name)
+            })
+        });
     let revisions = watches.revisions.subscribe().map(move |revision| {
         routes_with(&more_routes, &*revision, |target, name| {
             target.revision_name.as_deref() == Some(name)
         })
     });
-    futures::stream::select(configurations, revisions).flat_map(futures::stream::iter).boxed()
+    futures::stream::select(configurations, revisions)
+        .flat_map(futures::stream::iter)
+        .boxed()
 }
 
 fn routes_with<K: Resource>(
@@ -148,8 +170,16 @@ fn routes_with<K: Resource>(
     let concerned = |route: &Route| {
         let statuses = route.status.iter().flat_map(|status| &status.traffic);
         route.namespace() == namespace
-            && route.spec.traffic.iter().chain(statuses).any(|target| names(target, &name))
+            && route
+                .spec
+                .traffic
+                .iter()
+                .chain(statuses)
+                .any(|target| names(target, &name))
     };
     let found = routes.state_filter(concerned);
-    found.iter().map(|route| ObjectRef::from_obj(&**route)).collect()
+    found
+        .iter()
+        .map(|route| ObjectRef::from_obj(&**route))
+        .collect()
 }

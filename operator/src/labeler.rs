@@ -36,7 +36,10 @@ pub(crate) async fn reconcile(
     route: Arc<Route>,
     ctx: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
-    let is_held = route.finalizers().iter().any(|it| it == serving::ROUTE_FINALIZER);
+    let is_held = route
+        .finalizers()
+        .iter()
+        .any(|it| it == serving::ROUTE_FINALIZER);
     let is_leaving = route.meta().deletion_timestamp.is_some();
     if is_leaving && !is_held {
         return Ok(Action::await_change());
@@ -58,7 +61,8 @@ fn gather(route: &Route, ctx: &Context) -> Seen {
     let configurations = &ctx.stores.configurations;
     let revisions = &ctx.stores.revisions;
     Seen::new(
-        configurations.state_filter(|it: &Configuration| it.metadata.namespace.as_deref() == namespace),
+        configurations
+            .state_filter(|it: &Configuration| it.metadata.namespace.as_deref() == namespace),
         revisions.state_filter(|it: &Revision| it.metadata.namespace.as_deref() == namespace),
     )
 }
@@ -80,7 +84,10 @@ fn with_finalizer(route: &Route) -> Vec<String> {
 }
 
 fn without_finalizer(route: &Route) -> Vec<String> {
-    let others = route.finalizers().iter().filter(|it| *it != serving::ROUTE_FINALIZER);
+    let others = route
+        .finalizers()
+        .iter()
+        .filter(|it| *it != serving::ROUTE_FINALIZER);
     others.cloned().collect()
 }
 
@@ -91,6 +98,8 @@ async fn set_finalizers(
 ) -> Result<(), ReconcileError> {
     patch::finalizers(&ctx.client, route, finalizers).await?;
     let message = format!("Updated {:?} finalizers", route.name_any());
-    ctx.events.publish(route, EventKind::Normal, "FinalizerUpdate", message).await;
+    ctx.events
+        .publish(route, EventKind::Normal, "FinalizerUpdate", message)
+        .await;
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! The operator: reconcilers (`operator controller`) and admission webhooks (`operator webhook`).
 
 mod args;
+mod child;
 mod configuration;
 mod context;
 mod controller;
 mod controllers;
+mod ensured;
 mod error;
 mod gc;
 #[cfg(test)]
@@ -16,6 +18,7 @@ mod route;
 mod serverless_service;
 mod service;
 mod stores;
+mod unobserved;
 mod webhook;
 
 use std::process::ExitCode;

@@ -25,10 +25,12 @@ use kube::{Resource, ResourceExt};
 use runtime::kube::apply::write_status;
 
 use self::status::{Phase, is_behind, status};
-use crate::child::{Child, Ensured, ensure, lookup};
+use crate::child::Child;
 use crate::configuration::{byo_name, is_conflicting};
 use crate::context::Context;
+use crate::ensured::{Ensured, ensure, lookup};
 use crate::error::ReconcileError;
+use crate::unobserved;
 
 /// Field manager of Configuration and Route.
 const MANAGER: &str = "fermata-service";
@@ -42,12 +44,31 @@ pub(crate) async fn reconcile(
         return Ok(Action::await_change());
     }
     let seen = gather(&service, &ctx);
-    let phase = apply(&service, &seen, &ctx).await?;
+    let phase = match apply(&service, &seen, &ctx).await {
+        Ok(phase) => phase,
+        Err(error) => {
+            mark_unobserved(&service, &ctx).await?;
+            return Err(error);
+        }
+    };
     let status = status(&service, &phase, ctx.now());
     if service.status.as_ref() != Some(&status) {
         write_status(&ctx.client, &*service, &status).await?;
     }
-    Ok(Action::await_change())
+    Ok(phase.next())
+}
+
+/// After a pass without a verdict: takes back what was said of the old generation.
+async fn mark_unobserved(service: &Service, ctx: &Context) -> Result<(), ReconcileError> {
+    let mut status = service.status.clone().unwrap_or_default();
+    let generation = service.meta().generation;
+    let (old, observed) = (&status.conditions, status.observed_generation);
+    let Some(conditions) = unobserved::conditions(old, observed, generation, ctx.now()) else {
+        return Ok(());
+    };
+    status.conditions = conditions;
+    status.observed_generation = generation;
+    Ok(write_status(&ctx.client, service, &status).await?)
 }
 
 /// What a Service needs to know of the world.
@@ -63,8 +84,8 @@ fn gather(service: &Service, ctx: &Context) -> Seen {
     let uid = service.meta().uid.as_deref();
     let stores = &ctx.stores;
     Seen {
-        configuration: Child::judge(lookup(&stores.configurations, &namespace, &name), uid),
-        route: Child::judge(lookup(&stores.routes, &namespace, &name), uid),
+        configuration: Child::of(lookup(&stores.configurations, &namespace, &name), uid),
+        route: Child::of(lookup(&stores.routes, &namespace, &name), uid),
         named: byo_name(&service.spec.template)
             .and_then(|revision| lookup(&stores.revisions, &namespace, revision)),
     }
@@ -75,20 +96,23 @@ async fn apply(service: &Service, seen: &Seen, ctx: &Context) -> Result<Phase, R
     if seen.configuration.is_foreign() {
         return Ok(Phase::ConfigurationTaken);
     }
-    let current = seen.configuration.ours();
-    let wanted = desired::configuration(service, current.map(AsRef::as_ref));
-    let configuration = match ensure(ctx, MANAGER, service, &wanted, current).await? {
-        Ensured::There(configuration) => configuration,
-        Ensured::Refused(why) => return Ok(Phase::ConfigurationRefused(why)),
-    };
+    let current = &seen.configuration;
+    let wanted = desired::configuration(service, current.ours());
+    let configuration =
+        match ensure(ctx, MANAGER, (service, "Configuration"), &wanted, current).await? {
+            Ensured::There(configuration) => configuration,
+            Ensured::Refused(why) => return Ok(Phase::ConfigurationRefused(why)),
+        };
     if let Some(stop) = reason_to_stop(service, seen, &configuration) {
         return Ok(stop);
     }
     let wanted = desired::route(service);
-    Ok(match ensure(ctx, MANAGER, service, &wanted, seen.route.ours()).await? {
-        Ensured::There(route) => Phase::Routed(configuration, route),
-        Ensured::Refused(why) => Phase::RouteRefused(configuration, why),
-    })
+    Ok(
+        match ensure(ctx, MANAGER, (service, "Route"), &wanted, &seen.route).await? {
+            Ensured::There(route) => Phase::Routed(configuration, route),
+            Ensured::Refused(why) => Phase::RouteRefused(configuration, why),
+        },
+    )
 }
 
 /// Why the Route must not be touched in this pass, if so.
@@ -103,8 +127,13 @@ fn reason_to_stop(
         }
         let taken = |revision: &Arc<Revision>| is_conflicting(configuration, revision);
         if seen.named.as_ref().is_some_and(taken) {
-            return Some(Phase::RevisionNameTaken(Arc::clone(configuration), name.to_owned()));
+            return Some(Phase::RevisionNameTaken(
+                Arc::clone(configuration),
+                name.to_owned(),
+            ));
         }
     }
-    seen.route.is_foreign().then(|| Phase::RouteTaken(Arc::clone(configuration)))
+    seen.route
+        .is_foreign()
+        .then(|| Phase::RouteTaken(Arc::clone(configuration)))
 }

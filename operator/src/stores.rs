@@ -19,12 +19,10 @@ use crds::service::Service;
 /// What the cluster is like, as far as the watches know.
 #[derive(Clone, Debug)]
 pub(crate) struct Stores {
-    pub(crate) services: Store<Service>,
     pub(crate) configurations: Store<Configuration>,
     pub(crate) revisions: Store<Revision>,
     pub(crate) routes: Store<Route>,
     pub(crate) pod_autoscalers: Store<PodAutoscaler>,
-    pub(crate) serverless_services: Store<ServerlessService>,
     pub(crate) ingresses: Store<Ingress>,
     pub(crate) deployments: Store<Deployment>,
     pub(crate) pods: Store<Pod>,
@@ -87,12 +85,10 @@ impl Watches {
     /// The readers of the watches.
     pub(crate) fn stores(&self) -> Stores {
         Stores {
-            services: self.services.store(),
             configurations: self.configurations.store(),
             revisions: self.revisions.store(),
             routes: self.routes.store(),
             pod_autoscalers: self.pod_autoscalers.store(),
-            serverless_services: self.serverless_services.store(),
             ingresses: self.ingresses.store(),
             deployments: self.deployments.store(),
             pods: self.pods.store(),

@@ -49,7 +49,12 @@ fn waiting(reason: &str) -> Value {
 }
 
 fn up(word: Word, restarts: i32, trouble: Option<Trouble>) -> PodState {
-    PodState::Up { address: "10.0.0.1:8013".parse().unwrap(), word, restarts, trouble }
+    PodState::Up {
+        address: "10.0.0.1:8013".parse().unwrap(),
+        word,
+        restarts,
+        trouble,
+    }
 }
 
 fn trouble(reason: &str, message: &str) -> Trouble {
@@ -66,9 +71,11 @@ fn pods_are_read_as_they_are() {
     let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
     let running = status(&json!({"running": {}}), 1);
     let looping = status(&json!({"running": {}}), 2);
-    let exec = json!({"containers": [{"name": "a", "readinessProbe": {"exec": {"command": ["x"]}}}]});
+    let exec =
+        json!({"containers": [{"name": "a", "readinessProbe": {"exec": {"command": ["x"]}}}]});
     let http = json!({"containers": [{"name": "a", "readinessProbe": {"httpGet": {"port": 1}}}]});
-    let startup = json!({"containers": [{"name": "a", "startupProbe": {"tcpSocket": {"port": 1}}}]});
+    let startup =
+        json!({"containers": [{"name": "a", "startupProbe": {"tcpSocket": {"port": 1}}}]});
     let old_port = |word| PodState::Up {
         address: "10.0.0.1:8012".parse().unwrap(),
         word,
@@ -76,39 +83,73 @@ fn pods_are_read_as_they_are() {
         trouble: None,
     };
     let cases = [
-        ("no address", json!({"status": {"podIP": null}}), PodState::Starting { trouble: None }),
-        ("unreadable address", json!({"status": {"podIP": "x"}}), PodState::Starting {
-            trouble: None,
-        }),
+        (
+            "no address",
+            json!({"status": {"podIP": null}}),
+            PodState::Starting { trouble: None },
+        ),
+        (
+            "unreadable address",
+            json!({"status": {"podIP": "x"}}),
+            PodState::Starting { trouble: None },
+        ),
         ("address", json!({}), up(Word::QueueProxy, 0, None)),
-        ("ready", json!({"status": ready}), PodState::Ready {
-            address: "10.0.0.1:8013".parse().unwrap(),
-            restarts: 0,
-        }),
-        ("failed", json!({"status": {"phase": "Failed"}}), PodState::Gone),
+        (
+            "ready",
+            json!({"status": ready}),
+            PodState::Ready {
+                address: "10.0.0.1:8013".parse().unwrap(),
+                restarts: 0,
+            },
+        ),
+        (
+            "failed",
+            json!({"status": {"phase": "Failed"}}),
+            PodState::Gone,
+        ),
         (
             "leaving, though ready",
             json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": ready}),
             PodState::Gone,
         ),
         ("exec probe", json!({"spec": exec}), old_port(Word::Kubelet)),
-        ("startup probe", json!({"spec": startup}), old_port(Word::Kubelet)),
-        ("http probe", json!({"spec": http}), old_port(Word::QueueProxy)),
+        (
+            "startup probe",
+            json!({"spec": startup}),
+            old_port(Word::Kubelet),
+        ),
+        (
+            "http probe",
+            json!({"spec": http}),
+            old_port(Word::QueueProxy),
+        ),
         (
             "image can't be pulled",
             json!({"status": waiting("ImagePullBackOff")}),
-            up(Word::QueueProxy, 0, Some(trouble("ImagePullBackOff", "why"))),
+            up(
+                Word::QueueProxy,
+                0,
+                Some(trouble("ImagePullBackOff", "why")),
+            ),
         ),
         (
             "container is being made",
             json!({"status": waiting("ContainerCreating")}),
             up(Word::QueueProxy, 0, None),
         ),
-        ("one crash is no loop", json!({"status": running}), up(Word::QueueProxy, 1, None)),
+        (
+            "one crash is no loop",
+            json!({"status": running}),
+            up(Word::QueueProxy, 1, None),
+        ),
         (
             "runs for a moment between two crashes",
             json!({"status": looping}),
-            up(Word::QueueProxy, 2, Some(trouble("CrashLoopBackOff", "boom"))),
+            up(
+                Word::QueueProxy,
+                2,
+                Some(trouble("CrashLoopBackOff", "boom")),
+            ),
         ),
     ];
     for (case, patch, expected) in cases {
@@ -124,8 +165,16 @@ fn unschedulable_pods_may_find_a_node_later() {
     }]});
     let state = pod_state(&pod(json!({"status": unschedulable})));
     assert!(state.lasting_trouble().is_none());
-    let PodState::Starting { trouble: Some(trouble) } = state else { panic!("{state:?}") };
-    assert_eq!(trouble.to_string(), "pod is in Unschedulable: 0/1 nodes are available");
+    let PodState::Starting {
+        trouble: Some(trouble),
+    } = state
+    else {
+        panic!("{state:?}")
+    };
+    assert_eq!(
+        trouble.to_string(),
+        "pod is in Unschedulable: 0/1 nodes are available"
+    );
 }
 
 #[test]
@@ -142,6 +191,12 @@ fn trouble_reads_as_a_sentence() {
 
 #[test]
 fn label_names_the_revision() {
-    assert_eq!(revision_of(&pod(json!({}))), Some(RevisionId::new("shop", "cart-00001")));
-    assert_eq!(revision_of(&pod(json!({"metadata": {"labels": null}}))), None);
+    assert_eq!(
+        revision_of(&pod(json!({}))),
+        Some(RevisionId::new("shop", "cart-00001"))
+    );
+    assert_eq!(
+        revision_of(&pod(json!({"metadata": {"labels": null}}))),
+        None
+    );
 }

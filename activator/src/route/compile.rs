@@ -44,7 +44,12 @@ impl Compiled {
         }
         let created = ingress.metadata.creation_timestamp.as_ref();
         let mut compiled = Self {
-            name: format!("{}/{}", ingress.namespace()?, ingress.metadata.name.as_deref()?).into(),
+            name: format!(
+                "{}/{}",
+                ingress.namespace()?,
+                ingress.metadata.name.as_deref()?
+            )
+            .into(),
             created: created.map_or(i64::MAX, |time| time.0.as_second()),
             hosts: Vec::new(),
             problems: Vec::new(),
@@ -70,8 +75,12 @@ impl Compiled {
                 Err(what) => self.problem(what),
             }
         }
-        let compiled =
-            Arc::new(Rule { visibility: rule.visibility, hash: hash.clone(), redirect, paths });
+        let compiled = Arc::new(Rule {
+            visibility: rule.visibility,
+            hash: hash.clone(),
+            redirect,
+            paths,
+        });
         for host in &rule.hosts {
             let host: Arc<str> = host_of(host).into();
             if self.hosts.iter().any(|(known, _)| *known == host) {
@@ -83,7 +92,10 @@ impl Compiled {
     }
 
     fn problem(&mut self, what: String) {
-        self.problems.push(Problem { ingress: Arc::clone(&self.name), what });
+        self.problems.push(Problem {
+            ingress: Arc::clone(&self.name),
+            what,
+        });
     }
 }
 
@@ -91,7 +103,12 @@ impl Compiled {
 fn is_redirected(ingress: &Ingress, rule: &IngressRule) -> bool {
     ingress.spec.http_option == Some(HttpOption::Redirected)
         && rule.hosts.iter().any(|host| {
-            ingress.spec.tls.iter().flat_map(|tls| &tls.hosts).any(|h| h.eq_ignore_ascii_case(host))
+            ingress
+                .spec
+                .tls
+                .iter()
+                .flat_map(|tls| &tls.hosts)
+                .any(|h| h.eq_ignore_ascii_case(host))
         })
 }
 
@@ -110,13 +127,23 @@ fn compile_path(path: &IngressPath) -> Result<Path, String> {
         splits.push(compile_split(path, split, &over)?);
     }
     if splits.is_empty() {
-        return Err(format!("path {:?} has no backend", path.path.as_deref().unwrap_or("/")));
+        return Err(format!(
+            "path {:?} has no backend",
+            path.path.as_deref().unwrap_or("/")
+        ));
     }
     Ok(Path {
         prefix: path.path.clone().unwrap_or_default(),
         headers: headers(&matches)?,
         rewrite_host,
-        splits: splits.into_iter().map(|(weight, target, set)| Split { weight, target, set }).collect(),
+        splits: splits
+            .into_iter()
+            .map(|(weight, target, set)| Split {
+                weight,
+                target,
+                set,
+            })
+            .collect(),
     })
 }
 
@@ -141,13 +168,23 @@ fn compile_split(
     set.retain(|(name, _)| over.iter().all(|(other, _)| other != name));
     set.extend(over.iter().cloned());
     let text = |name: &str| {
-        set.iter().find(|(key, _)| key == name).and_then(|(_, value)| value.to_str().ok())
+        set.iter()
+            .find(|(key, _)| key == name)
+            .and_then(|(_, value)| value.to_str().ok())
     };
-    let target = match (text(header::NAMESPACE), text(header::REVISION), &path.rewrite_host) {
+    let target = match (
+        text(header::NAMESPACE),
+        text(header::REVISION),
+        &path.rewrite_host,
+    ) {
         (Some(namespace), Some(name), _) => Target::Revision(RevisionId::new(namespace, name)),
         (_, _, Some(host)) => Target::Host(host_of(host).into_owned()),
         _ => {
-            let IngressSplit { service_namespace, service_name, .. } = split;
+            let IngressSplit {
+                service_namespace,
+                service_name,
+                ..
+            } = split;
             return Err(format!(
                 "backend {service_namespace}/{service_name} names no revision and rewrites no host"
             ));
@@ -159,7 +196,9 @@ fn compile_split(
 }
 
 fn headers(map: &BTreeMap<String, String>) -> Result<Headers, String> {
-    map.iter().map(|(key, text)| Ok((header_name(key)?, value(text)?))).collect()
+    map.iter()
+        .map(|(key, text)| Ok((header_name(key)?, value(text)?)))
+        .collect()
 }
 
 fn header_name(text: &str) -> Result<HeaderName, String> {

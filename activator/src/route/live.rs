@@ -32,7 +32,9 @@ impl TableReader {
 
     /// A reader of a table that never changes.
     pub fn fixed(table: Table) -> Self {
-        Self { table: Arc::new(RwLock::new(Arc::new(table))) }
+        Self {
+            table: Arc::new(RwLock::new(Arc::new(table))),
+        }
     }
 }
 
@@ -46,7 +48,8 @@ impl Live {
 
     /// Puts an Ingress in. Requests see it after the next publication.
     pub fn insert(&mut self, compiled: Compiled) {
-        self.compiled.insert(Arc::clone(&compiled.name), Arc::new(compiled));
+        self.compiled
+            .insert(Arc::clone(&compiled.name), Arc::new(compiled));
         self.stale = true;
     }
 
@@ -55,11 +58,9 @@ impl Live {
         self.stale |= self.compiled.remove(name).is_some();
     }
 
-    /// Keeps the Ingresses that `keep` says yes to.
-    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
-        let before = self.compiled.len();
-        self.compiled.retain(|name, _| keep(name));
-        self.stale |= self.compiled.len() != before;
+    /// Whether requests see an older table than they could.
+    pub fn is_stale(&self) -> bool {
+        self.stale
     }
 
     /// Puts the table together and shows it to requests. Does nothing when nothing changed: so

@@ -73,8 +73,11 @@ impl Table {
     /// The table of these objects. Objects of other classes don't count. Of two that claim a host
     /// the older gets it; what can't be read is left out and told by [`Table::problems`].
     pub fn from_ingresses(ingresses: &[Arc<Ingress>]) -> Self {
-        let compiled: Vec<_> =
-            ingresses.iter().filter_map(|ingress| Compiled::of(ingress)).map(Arc::new).collect();
+        let compiled: Vec<_> = ingresses
+            .iter()
+            .filter_map(|ingress| Compiled::of(ingress))
+            .map(Arc::new)
+            .collect();
         Self::from_compiled(compiled.iter())
     }
 
@@ -94,7 +97,10 @@ impl Table {
         for (host, rule) in &ingress.hosts {
             if self.hosts.contains_key(host) {
                 let what = format!("host {host} is taken by an older Ingress");
-                self.problems.push(Problem { ingress: ingress.name.clone(), what });
+                self.problems.push(Problem {
+                    ingress: ingress.name.clone(),
+                    what,
+                });
             } else {
                 self.hosts.insert(Arc::clone(host), Arc::clone(rule));
             }
@@ -131,7 +137,9 @@ impl Table {
 impl Rule {
     /// The first path whose prefix and headers match.
     pub fn path(&self, path: &str, headers: &HeaderMap) -> Option<&Path> {
-        self.paths.iter().find(|candidate| candidate.matches(path, headers))
+        self.paths
+            .iter()
+            .find(|candidate| candidate.matches(path, headers))
     }
 }
 
@@ -140,7 +148,15 @@ impl Rule {
 impl Path {
     fn matches(&self, path: &str, headers: &HeaderMap) -> bool {
         path.starts_with(&self.prefix)
-            && self.headers.iter().all(|(name, value)| headers.get(name) == Some(value))
+            && self
+                .headers
+                .iter()
+                .all(|(name, value)| headers.get(name) == Some(value))
+    }
+
+    /// Headers that a request had to bring, with their values.
+    pub fn required(&self) -> &[(HeaderName, HeaderValue)] {
+        &self.headers
     }
 
     /// The split for a roll of dice: any number is a fair roll if all are equally likely.

@@ -15,7 +15,10 @@ use super::{Compiled, Live, Side, Split, Table, Target, choose, host_of};
 use crate::revision::RevisionId;
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn split(revision: &str, percent: i64) -> IngressSplit {
@@ -32,20 +35,34 @@ fn split(revision: &str, percent: i64) -> IngressSplit {
 }
 
 fn path(splits: Vec<IngressSplit>) -> IngressPath {
-    IngressPath { splits, ..IngressPath::default() }
+    IngressPath {
+        splits,
+        ..IngressPath::default()
+    }
 }
 
 fn rule(hosts: &[&str], visibility: Visibility, paths: Vec<IngressPath>) -> IngressRule {
     let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-    IngressRule { hosts, visibility, http: Some(HttpRule { paths }) }
+    IngressRule {
+        hosts,
+        visibility,
+        http: Some(HttpRule { paths }),
+    }
 }
 
 fn ingress(name: &str, age: i64, rules: Vec<IngressRule>) -> Ingress {
-    let mut ingress = Ingress::new(name, IngressSpec { rules, ..IngressSpec::default() });
+    let mut ingress = Ingress::new(
+        name,
+        IngressSpec {
+            rules,
+            ..IngressSpec::default()
+        },
+    );
     ingress.metadata.namespace = Some("shop".into());
     ingress.metadata.annotations = Some(map(&[(networking::INGRESS_CLASS, name::INGRESS_CLASS)]));
-    ingress.metadata.creation_timestamp =
-        Some(Time(k8s_openapi::jiff::Timestamp::from_second(1_000_000 - age).unwrap()));
+    ingress.metadata.creation_timestamp = Some(Time(
+        k8s_openapi::jiff::Timestamp::from_second(1_000_000 - age).unwrap(),
+    ));
     ingress
 }
 
@@ -76,11 +93,18 @@ fn target(table: &Table, side: Side, host: &str, path: &str, headers: &[(&str, &
     let headers: HeaderMap = headers
         .iter()
         .map(|(name, value)| {
-            (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
+            (
+                name.parse::<HeaderName>().unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            )
         })
         .collect();
-    let Some(rule) = table.rule(side, host) else { return "no host".into() };
-    let Some(path) = rule.path(path, &headers) else { return "no path".into() };
+    let Some(rule) = table.rule(side, host) else {
+        return "no host".into();
+    };
+    let Some(path) = rule.path(path, &headers) else {
+        return "no path".into();
+    };
     match &path.split(0).unwrap().target {
         Target::Revision(id) => id.to_string(),
         Target::Host(host) => format!("host {host}"),
@@ -96,10 +120,18 @@ fn cluster_local_hosts_exist_inside_only() {
         (Side::External, "other.example.com", "no host"),
         (Side::Local, "cart.shop.example.com", "shop/cart-00001"),
         (Side::Local, "cart.shop", "shop/cart-00001"),
-        (Side::Local, "cart.shop.svc.cluster.local", "shop/cart-00001"),
+        (
+            Side::Local,
+            "cart.shop.svc.cluster.local",
+            "shop/cart-00001",
+        ),
     ];
     for (side, host, expected) in cases {
-        assert_eq!(target(&table, side, host, "/", &[]), expected, "{side:?} {host}");
+        assert_eq!(
+            target(&table, side, host, "/", &[]),
+            expected,
+            "{side:?} {host}"
+        );
     }
 }
 
@@ -121,12 +153,21 @@ fn hosts_are_compared_without_port_case_and_trailing_dot() {
 #[test]
 fn first_path_that_matches_wins() {
     let tagged = IngressPath {
-        headers: [("Knative-Serving-Tag".to_owned(), HeaderMatch { exact: "beta".into() })].into(),
+        headers: [(
+            "Knative-Serving-Tag".to_owned(),
+            HeaderMatch {
+                exact: "beta".into(),
+            },
+        )]
+        .into(),
         ..path(vec![split("beta", 100)])
     };
     let paths = vec![
         tagged,
-        IngressPath { path: Some("/pay".into()), ..path(vec![split("pay", 100)]) },
+        IngressPath {
+            path: Some("/pay".into()),
+            ..path(vec![split("pay", 100)])
+        },
         path(vec![split("rest", 100)]),
     ];
     let table = table(vec![ingress(
@@ -134,7 +175,8 @@ fn first_path_that_matches_wins() {
         0,
         vec![rule(&["a.example.com"], Visibility::ExternalIP, paths)],
     )]);
-    let cases: [(&str, &[(&str, &str)], &str); 5] = [
+    type Headers = &'static [(&'static str, &'static str)];
+    let cases: [(&str, Headers, &str); 5] = [
         ("/", &[("knative-serving-tag", "beta")], "shop/beta"),
         ("/pay/1", &[("knative-serving-tag", "beta")], "shop/beta"),
         ("/", &[("knative-serving-tag", "unknown")], "shop/rest"),
@@ -142,21 +184,40 @@ fn first_path_that_matches_wins() {
         ("/other", &[], "shop/rest"),
     ];
     for (path, headers, expected) in cases {
-        assert_eq!(target(&table, Side::External, "a.example.com", path, headers), expected);
+        assert_eq!(
+            target(&table, Side::External, "a.example.com", path, headers),
+            expected
+        );
     }
 }
 
 #[test]
 fn oldest_ingress_keeps_a_host_that_two_claim() {
     let host = || vec![path(vec![split("old", 100)])];
-    let old = ingress("z", 10, vec![rule(&["a.com"], Visibility::ExternalIP, host())]);
+    let old = ingress(
+        "z",
+        10,
+        vec![rule(&["a.com"], Visibility::ExternalIP, host())],
+    );
     let paths = vec![path(vec![split("new", 100)])];
-    let new = ingress("a", 5, vec![rule(&["a.com", "b.com"], Visibility::ExternalIP, paths)]);
+    let new = ingress(
+        "a",
+        5,
+        vec![rule(&["a.com", "b.com"], Visibility::ExternalIP, paths)],
+    );
     for order in [vec![old.clone(), new.clone()], vec![new, old]] {
         let table = table(order);
-        assert_eq!(target(&table, Side::External, "a.com", "/", &[]), "shop/old");
-        assert_eq!(target(&table, Side::External, "b.com", "/", &[]), "shop/new");
-        let [problem] = table.problems() else { panic!("one problem: {:?}", table.problems()) };
+        assert_eq!(
+            target(&table, Side::External, "a.com", "/", &[]),
+            "shop/old"
+        );
+        assert_eq!(
+            target(&table, Side::External, "b.com", "/", &[]),
+            "shop/new"
+        );
+        let [problem] = table.problems() else {
+            panic!("one problem: {:?}", table.problems())
+        };
         assert_eq!(problem.ingress.as_ref(), "shop/a");
     }
 }
@@ -169,20 +230,35 @@ fn malformed_paths_are_left_out_and_told() {
         ..path(vec![split("bad", 100)])
     };
     let no_backend = path(Vec::new());
-    let plain = IngressSplit { append_headers: BTreeMap::new(), ..split("plain", 100) };
-    let paths =
-        vec![bad_header, no_backend, path(vec![plain]), path(vec![split("good", 100)])];
-    let table =
-        table(vec![ingress("cart", 0, vec![rule(&["a.com"], Visibility::ExternalIP, paths)])]);
-    assert_eq!(target(&table, Side::External, "a.com", "/bad", &[]), "shop/good");
+    let plain = IngressSplit {
+        append_headers: BTreeMap::new(),
+        ..split("plain", 100)
+    };
+    let paths = vec![
+        bad_header,
+        no_backend,
+        path(vec![plain]),
+        path(vec![split("good", 100)]),
+    ];
+    let table = table(vec![ingress(
+        "cart",
+        0,
+        vec![rule(&["a.com"], Visibility::ExternalIP, paths)],
+    )]);
+    assert_eq!(
+        target(&table, Side::External, "a.com", "/bad", &[]),
+        "shop/good"
+    );
     assert_eq!(table.problems().len(), 3, "{:?}", table.problems());
 }
 
 #[test]
 fn other_classes_and_leaving_objects_do_not_count() {
     let mut other = cart();
-    other.metadata.annotations =
-        Some(map(&[(networking::INGRESS_CLASS, "kourier.ingress.networking.knative.dev")]));
+    other.metadata.annotations = Some(map(&[(
+        networking::INGRESS_CLASS,
+        "kourier.ingress.networking.knative.dev",
+    )]));
     let mut leaving = cart();
     leaving.metadata.deletion_timestamp = leaving.metadata.creation_timestamp.clone();
     assert!(table(vec![other, leaving]).is_empty());
@@ -198,8 +274,11 @@ fn rewritten_host_leads_to_the_table_again() {
         ..IngressSplit::default()
     }]);
     mapped.rewrite_host = Some("cart.shop.svc.cluster.local".into());
-    let mapping =
-        ingress("mapping", 0, vec![rule(&["shop.com"], Visibility::ExternalIP, vec![mapped])]);
+    let mapping = ingress(
+        "mapping",
+        0,
+        vec![rule(&["shop.com"], Visibility::ExternalIP, vec![mapped])],
+    );
     let table = table(vec![cart(), mapping]);
     assert_eq!(
         target(&table, Side::External, "shop.com", "/", &[]),
@@ -224,7 +303,11 @@ fn path_headers_replace_split_headers_and_the_revision_is_consumed() {
         0,
         vec![rule(&["a.com"], Visibility::ExternalIP, vec![wanted])],
     )]);
-    let path = table.rule(Side::External, "a.com").unwrap().path("/", &HeaderMap::new()).unwrap();
+    let path = table
+        .rule(Side::External, "a.com")
+        .unwrap()
+        .path("/", &HeaderMap::new())
+        .unwrap();
     let mut set: Vec<_> = path
         .split(0)
         .unwrap()
@@ -243,8 +326,11 @@ fn redirect_needs_a_certificate_for_the_host() {
     with.spec.http_option = Some(HttpOption::Redirected);
     let mut without = with.clone();
     without.metadata.name = Some("bare".into());
-    without.spec.rules =
-        vec![rule(&["b.com"], Visibility::ExternalIP, vec![path(vec![split("b", 100)])])];
+    without.spec.rules = vec![rule(
+        &["b.com"],
+        Visibility::ExternalIP,
+        vec![path(vec![split("b", 100)])],
+    )];
     with.spec.tls = vec![IngressTls {
         hosts: vec!["cart.shop.example.com".into()],
         ..IngressTls::default()

@@ -16,7 +16,11 @@ pub(super) fn pick(
         Some(other) => other,
         None => first,
     };
-    let better = if load(second) < load(first) { second } else { first };
+    let better = if load(second) < load(first) {
+        second
+    } else {
+        first
+    };
     let free = |pod: usize| limit.is_none_or(|limit| load(pod) < limit.get());
     if free(better) {
         return Some(better);
@@ -27,7 +31,11 @@ pub(super) fn pick(
 /// One of `sides`, each as likely as the others.
 fn roll(dice: u32, sides: usize) -> Option<usize> {
     let scaled = (u64::from(dice) * u64::try_from(sides).ok()?) >> u32::BITS;
-    if sides == 0 { None } else { usize::try_from(scaled).ok() }
+    if sides == 0 {
+        None
+    } else {
+        usize::try_from(scaled).ok()
+    }
 }
 
 #[cfg(test)]
@@ -43,7 +51,8 @@ mod tests {
     #[test]
     fn less_loaded_of_two_gets_the_request() {
         // loads, limit, dice, expected
-        let cases: [(&[u32], u32, (u32, u32), Option<usize>); 9] = [
+        type Dice = (u32, u32);
+        let cases: [(&[u32], u32, Dice, Option<usize>); 9] = [
             (&[], 0, (0, 0), None),
             (&[7], 0, (HIGH, HIGH), Some(0)),
             (&[3, 1], 0, (0, 0), Some(1)),

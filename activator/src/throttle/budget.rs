@@ -19,7 +19,9 @@ pub(super) struct Bytes {
 impl Budget {
     /// A budget of so many bytes.
     pub fn new(bytes: usize) -> Arc<Self> {
-        Arc::new(Self { free: AtomicUsize::new(bytes) })
+        Arc::new(Self {
+            free: AtomicUsize::new(bytes),
+        })
     }
 
     /// Bytes that are not lent.
@@ -30,8 +32,14 @@ impl Budget {
     /// Lends bytes, or None when there are not so many.
     pub(super) fn take(budget: &Arc<Self>, bytes: usize) -> Option<Bytes> {
         let rest = |free: usize| free.checked_sub(bytes);
-        budget.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest).ok()?;
-        Some(Bytes { budget: Arc::clone(budget), bytes })
+        budget
+            .free
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, rest)
+            .ok()?;
+        Some(Bytes {
+            budget: Arc::clone(budget),
+            bytes,
+        })
     }
 }
 

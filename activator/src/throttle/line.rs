@@ -15,7 +15,10 @@ pub(super) struct Line<W> {
 
 impl<W> Default for Line<W> {
     fn default() -> Self {
-        Self { waiting: VecDeque::new(), next: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            next: 0,
+        }
     }
 }
 
@@ -72,7 +75,9 @@ mod tests {
         line.join(third, 3);
         line.join(second, 2);
         assert!(!line.is_before_all(second));
-        let order: Vec<_> = std::iter::from_fn(|| line.leave()).map(|(_, waiter)| waiter).collect();
+        let order: Vec<_> = std::iter::from_fn(|| line.leave())
+            .map(|(_, waiter)| waiter)
+            .collect();
         assert_eq!(order, [1, 2, 3]);
         assert!(line.is_before_all(second));
     }

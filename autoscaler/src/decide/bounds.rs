@@ -32,13 +32,19 @@ impl Spec {
 pub(super) fn apply(spec: &Spec, seen: &Snapshot, known: Option<Proposal>) -> Option<Proposal> {
     let proposal = match known {
         Some(proposal) => proposal,
-        None if seen.activating => Proposal { pods: 0, rule: Rule::NoData },
+        None if seen.activating => Proposal {
+            pods: 0,
+            rule: Rule::NoData,
+        },
         None => return None,
     };
     let least = least(spec, seen);
     Some(match spec.bounds.max {
         _ if proposal.pods < least.pods => least,
-        Some(max) if proposal.pods > max => Proposal { pods: max, rule: Rule::MaxScale },
+        Some(max) if proposal.pods > max => Proposal {
+            pods: max,
+            rule: Rule::MaxScale,
+        },
         Some(_) | None => proposal,
     })
 }
@@ -47,7 +53,13 @@ fn least(spec: &Spec, seen: &Snapshot) -> Proposal {
     let (min, initial) = (spec.min_scale(), spec.bounds.initial);
     let starting = initial > 1 && !seen.initialized && spec.reachable;
     if starting && initial > min {
-        return Proposal { pods: initial, rule: Rule::InitialScale };
+        return Proposal {
+            pods: initial,
+            rule: Rule::InitialScale,
+        };
     }
-    Proposal { pods: min, rule: Rule::MinScale }
+    Proposal {
+        pods: min,
+        rule: Rule::MinScale,
+    }
 }

@@ -29,7 +29,10 @@ impl Delay {
         let slot = self.ticks.entry(tick).or_default();
         *slot = proposal.pods.max(*slot);
         match self.ticks.values().max() {
-            Some(&pods) if pods > proposal.pods => Proposal { pods, rule: Rule::ScaleDownDelay },
+            Some(&pods) if pods > proposal.pods => Proposal {
+                pods,
+                rule: Rule::ScaleDownDelay,
+            },
             _ => proposal,
         }
     }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Proposal, Rule};
+use crate::clock::elapsed;
 
 /// Whether the load came suddenly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,10 @@ impl Panic {
     /// Calm one stable window after it was last over.
     pub(super) fn next(self, over: bool, stable_window: Duration, now: Timestamp) -> Self {
         match self {
-            Self::Calm if over => Self::On { since: now, most: 0 },
+            Self::Calm if over => Self::On {
+                since: now,
+                most: 0,
+            },
             Self::On { most, .. } if over => Self::On { since: now, most },
             Self::On { since, .. } if elapsed(since, now) > stable_window => Self::Calm,
             Self::Calm | Self::On { .. } => self,
@@ -37,17 +41,21 @@ impl Panic {
 
     /// Calm: the steady number. On: the larger of both, and never less than before.
     pub(super) fn bound(&mut self, steady: Proposal, sudden: Proposal) -> Proposal {
-        let Self::On { most, .. } = self else { return steady };
-        let larger = if sudden.pods > steady.pods { sudden } else { steady };
+        let Self::On { most, .. } = self else {
+            return steady;
+        };
+        let larger = if sudden.pods > steady.pods {
+            sudden
+        } else {
+            steady
+        };
         if larger.pods < *most {
-            return Proposal { pods: *most, rule: Rule::PanicHold };
+            return Proposal {
+                pods: *most,
+                rule: Rule::PanicHold,
+            };
         }
         *most = larger.pods;
         larger
     }
-}
-
-fn elapsed(since: Timestamp, now: Timestamp) -> Duration {
-    let passed = now.duration_since(since);
-    Duration::try_from(passed.max(SignedDuration::ZERO)).unwrap_or(Duration::ZERO)
 }

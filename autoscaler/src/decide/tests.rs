@@ -13,7 +13,10 @@ fn at(second: i64) -> Timestamp {
 /// 10 requests per pod, 20 at most; everything else as the cluster's defaults have it.
 fn spec() -> Spec {
     Spec {
-        target: Target { total: 20.0, per_pod: 10.0 },
+        target: Target {
+            total: 20.0,
+            per_pod: 10.0,
+        },
         burst: Burst::Capacity(211.0),
         stable_window: Duration::from_secs(60),
         panic_threshold: 2.0,
@@ -22,17 +25,29 @@ fn spec() -> Spec {
         activation_scale: 0,
         scale_down_delay: Duration::ZERO,
         reachable: true,
-        bounds: Bounds { min: 0, max: None, initial: 1 },
+        bounds: Bounds {
+            min: 0,
+            max: None,
+            initial: 1,
+        },
     }
 }
 
 fn seen(ready: u32, stable: f64, panic: f64) -> Snapshot {
     let load = Some(Load { stable, panic });
-    Snapshot { ready, load, activating: false, initialized: true }
+    Snapshot {
+        ready,
+        load,
+        activating: false,
+        initialized: true,
+    }
 }
 
 fn blind(ready: u32) -> Snapshot {
-    Snapshot { load: None, ..seen(ready, 0.0, 0.0) }
+    Snapshot {
+        load: None,
+        ..seen(ready, 0.0, 0.0)
+    }
 }
 
 /// The decisions about one revision over time.
@@ -55,7 +70,11 @@ impl Story {
 
     fn check(&mut self, second: i64, seen: Snapshot, pods: u32, rule: Rule) {
         let decision = self.at(second, seen);
-        assert_eq!((decision.wanted, decision.rule), (Some(pods), rule), "at {second}: {seen:?}");
+        assert_eq!(
+            (decision.wanted, decision.rule),
+            (Some(pods), rule),
+            "at {second}: {seen:?}"
+        );
     }
 }
 
@@ -66,8 +85,16 @@ fn once(spec: Spec, seen: Snapshot) -> Decision {
 #[test]
 fn pods_are_the_load_over_the_target_rounded_up() {
     for (stable, pods) in [(0.0, 0), (0.1, 1), (10.0, 1), (10.1, 2), (95.0, 10)] {
-        assert_eq!(once(spec(), seen(10, stable, stable)).by_load, Some(pods.max(5)), "{stable}");
-        assert_eq!(once(spec(), seen(1, stable, 0.0)).wanted, Some(pods), "{stable}");
+        assert_eq!(
+            once(spec(), seen(10, stable, stable)).by_load,
+            Some(pods.max(5)),
+            "{stable}"
+        );
+        assert_eq!(
+            once(spec(), seen(1, stable, 0.0)).wanted,
+            Some(pods),
+            "{stable}"
+        );
     }
 }
 
@@ -77,22 +104,39 @@ fn shrinking_halves_the_ready_pods() {
         let decision = once(spec(), seen(ready, 0.0, 0.0));
         assert_eq!(decision.wanted, Some(least));
     }
-    assert_eq!(once(spec(), seen(10, 0.0, 0.0)).rule, Rule::MaxScaleDownRate);
+    assert_eq!(
+        once(spec(), seen(10, 0.0, 0.0)).rule,
+        Rule::MaxScaleDownRate
+    );
 }
 
 #[test]
 fn unreachable_revisions_shrink_at_once_and_ignore_min_scale() {
-    let bounds = Bounds { min: 3, max: None, initial: 5 };
-    let spec = Spec { reachable: false, bounds, ..spec() };
+    let bounds = Bounds {
+        min: 3,
+        max: None,
+        initial: 5,
+    };
+    let spec = Spec {
+        reachable: false,
+        bounds,
+        ..spec()
+    };
     assert_eq!(once(spec, seen(10, 0.0, 0.0)).wanted, Some(0));
 }
 
 #[test]
 fn growth_is_limited_by_ready_pods() {
-    let spec = Spec { max_scale_up_rate: 2.5, ..spec() };
+    let spec = Spec {
+        max_scale_up_rate: 2.5,
+        ..spec()
+    };
     for (ready, most) in [(0, 3), (1, 3), (2, 5)] {
         let decision = once(spec.clone(), seen(ready, 1000.0, 1000.0));
-        assert_eq!((decision.wanted, decision.rule), (Some(most), Rule::MaxScaleUpRate));
+        assert_eq!(
+            (decision.wanted, decision.rule),
+            (Some(most), Rule::MaxScaleUpRate)
+        );
     }
 }
 
@@ -105,7 +149,10 @@ fn idle_revision_with_traffic_gets_one_pod() {
 
 #[test]
 fn first_load_brings_the_activation_scale() {
-    let spec = Spec { activation_scale: 5, ..spec() };
+    let spec = Spec {
+        activation_scale: 5,
+        ..spec()
+    };
     let mut story = Story::of(spec, 0);
     story.check(0, seen(0, 1.0, 1.0), 5, Rule::ActivationScale);
     story.check(120, seen(5, 70.0, 10.0), 7, Rule::Load);
@@ -115,10 +162,16 @@ fn first_load_brings_the_activation_scale() {
 #[test]
 fn panic_counts_unclamped_pods_over_at_least_one_ready() {
     // 20 wanted of 10 ready: twice as many. The rate limit does not hide it.
-    let spec = Spec { max_scale_up_rate: 1.5, ..spec() };
-    for (ready, panic, panicking) in
-        [(10, 191.0, true), (10, 190.0, false), (0, 11.0, true), (0, 10.0, false)]
-    {
+    let spec = Spec {
+        max_scale_up_rate: 1.5,
+        ..spec()
+    };
+    for (ready, panic, panicking) in [
+        (10, 191.0, true),
+        (10, 190.0, false),
+        (0, 11.0, true),
+        (0, 10.0, false),
+    ] {
         let decision = once(spec.clone(), seen(ready, 10.0, panic));
         assert_eq!(decision.panicking, panicking, "{ready} ready, load {panic}");
     }
@@ -165,8 +218,16 @@ fn without_data_nothing_is_known_or_changed() {
 
 #[test]
 fn an_unknown_number_is_clamped_only_while_activating() {
-    let bounds = Bounds { min: 3, max: None, initial: 1 };
-    let activating = Snapshot { activating: true, initialized: false, ..blind(0) };
+    let bounds = Bounds {
+        min: 3,
+        max: None,
+        initial: 1,
+    };
+    let activating = Snapshot {
+        activating: true,
+        initialized: false,
+        ..blind(0)
+    };
     let with_min = Spec { bounds, ..spec() };
     let decision = once(with_min.clone(), activating);
     assert_eq!((decision.wanted, decision.rule), (Some(3), Rule::MinScale));
@@ -176,19 +237,42 @@ fn an_unknown_number_is_clamped_only_while_activating() {
 
 #[test]
 fn initial_scale_holds_until_it_was_reached_once() {
-    let with_initial = |initial| Spec { bounds: Bounds { min: 2, max: None, initial }, ..spec() };
-    let new = Snapshot { initialized: false, ..seen(1, 0.0, 0.0) };
+    let with_initial = |initial| Spec {
+        bounds: Bounds {
+            min: 2,
+            max: None,
+            initial,
+        },
+        ..spec()
+    };
+    let new = Snapshot {
+        initialized: false,
+        ..seen(1, 0.0, 0.0)
+    };
     let decision = once(with_initial(4), new);
-    assert_eq!((decision.wanted, decision.rule), (Some(4), Rule::InitialScale));
+    assert_eq!(
+        (decision.wanted, decision.rule),
+        (Some(4), Rule::InitialScale)
+    );
     assert_eq!(once(with_initial(1), new).wanted, Some(2));
     assert_eq!(once(with_initial(4), seen(1, 0.0, 0.0)).wanted, Some(2));
-    let unreachable = Spec { reachable: false, ..with_initial(4) };
+    let unreachable = Spec {
+        reachable: false,
+        ..with_initial(4)
+    };
     assert_eq!(once(unreachable, new).wanted, Some(0));
 }
 
 #[test]
 fn max_scale_is_not_exceeded() {
-    let spec = Spec { bounds: Bounds { min: 0, max: Some(3), initial: 1 }, ..spec() };
+    let spec = Spec {
+        bounds: Bounds {
+            min: 0,
+            max: Some(3),
+            initial: 1,
+        },
+        ..spec()
+    };
     let decision = once(spec, seen(1, 100.0, 100.0));
     assert_eq!((decision.wanted, decision.rule), (Some(3), Rule::MaxScale));
     assert_eq!(decision.by_load, Some(10));
@@ -196,7 +280,13 @@ fn max_scale_is_not_exceeded() {
 
 #[test]
 fn scale_down_delay_keeps_the_largest_of_the_last_while() {
-    let mut story = Story::of(Spec { scale_down_delay: Duration::from_secs(10), ..spec() }, 1);
+    let mut story = Story::of(
+        Spec {
+            scale_down_delay: Duration::from_secs(10),
+            ..spec()
+        },
+        1,
+    );
     story.check(0, seen(2, 25.0, 25.0), 3, Rule::Load);
     story.check(2, seen(3, 5.0, 5.0), 3, Rule::ScaleDownDelay);
     story.check(8, seen(3, 5.0, 5.0), 3, Rule::ScaleDownDelay);
@@ -207,7 +297,13 @@ fn scale_down_delay_keeps_the_largest_of_the_last_while() {
 #[test]
 fn scale_down_delay_does_not_hold_unreachable_revisions() {
     let delay = Duration::from_secs(10);
-    let mut story = Story::of(Spec { scale_down_delay: delay, ..spec() }, 1);
+    let mut story = Story::of(
+        Spec {
+            scale_down_delay: delay,
+            ..spec()
+        },
+        1,
+    );
     story.check(0, seen(2, 25.0, 25.0), 3, Rule::Load);
     story.spec.reachable = false;
     story.check(2, seen(3, 5.0, 5.0), 1, Rule::Load);
@@ -227,7 +323,10 @@ fn spare_capacity_counts_totals_of_real_pods_and_the_panic_load() {
     ];
     for (burst, ready, panic, excess) in table {
         let decision = once(Spec { burst, ..spec() }, seen(ready, 0.0, panic));
-        assert_eq!(decision.excess_burst, excess, "{burst:?}, {ready} ready, load {panic}");
+        assert_eq!(
+            decision.excess_burst, excess,
+            "{burst:?}, {ready} ready, load {panic}"
+        );
     }
 }
 
@@ -242,7 +341,11 @@ fn before_the_first_data_the_initial_scale_gives_the_spare_capacity() {
 #[test]
 fn the_threshold_of_activity_follows_initial_and_min_scale() {
     let with = |min, initial, reachable| Spec {
-        bounds: Bounds { min, max: None, initial },
+        bounds: Bounds {
+            min,
+            max: None,
+            initial,
+        },
         reachable,
         ..spec()
     };
@@ -254,10 +357,19 @@ fn the_threshold_of_activity_follows_initial_and_min_scale() {
 }
 
 fn specs() -> impl Strategy<Value = Spec> {
-    let scales = (0_u32..20, proptest::option::of(0_u32..20), 0_u32..20, 0_u32..20);
+    let scales = (
+        0_u32..20,
+        proptest::option::of(0_u32..20),
+        0_u32..20,
+        0_u32..20,
+    );
     (scales, any::<bool>(), 0_u64..30, 1.1_f64..5.0).prop_map(
         |((min, room, initial, activation_scale), reachable, delay, rate)| Spec {
-            bounds: Bounds { min, max: room.map(|room| min.max(initial) + room), initial },
+            bounds: Bounds {
+                min,
+                max: room.map(|room| min.max(initial) + room),
+                initial,
+            },
             activation_scale,
             reachable,
             scale_down_delay: Duration::from_secs(delay),

@@ -19,7 +19,9 @@ fn window(length: u64) -> Window {
 
 fn filled(length: u64, values: &[(i64, f64)]) -> Window {
     let mut window = window(length);
-    values.iter().for_each(|(second, value)| window.record(at(*second), *value));
+    values
+        .iter()
+        .for_each(|(second, value)| window.record(at(*second), *value));
     window
 }
 
@@ -30,18 +32,27 @@ fn near(got: f64, want: f64) {
 #[test]
 fn a_partly_filled_window_is_averaged_over_the_filled_part() {
     near(filled(60, &[(0, 7.0)]).average(at(0), LINEAR), 7.0);
-    near(filled(60, &[(0, 6.0), (1, 2.0)]).average(at(1), LINEAR), 4.0);
+    near(
+        filled(60, &[(0, 6.0), (1, 2.0)]).average(at(1), LINEAR),
+        4.0,
+    );
 }
 
 #[test]
 fn silence_does_not_dilute_but_a_gap_counts_as_zeros() {
     near(filled(60, &[(0, 8.0)]).average(at(30), LINEAR), 8.0);
-    near(filled(60, &[(0, 8.0), (3, 8.0)]).average(at(3), LINEAR), 4.0);
+    near(
+        filled(60, &[(0, 8.0), (3, 8.0)]).average(at(3), LINEAR),
+        4.0,
+    );
 }
 
 #[test]
 fn seconds_that_left_the_window_do_not_count() {
-    let window = filled(6, &[(0, 60.0), (1, 6.0), (2, 6.0), (3, 6.0), (4, 6.0), (5, 6.0)]);
+    let window = filled(
+        6,
+        &[(0, 60.0), (1, 6.0), (2, 6.0), (3, 6.0), (4, 6.0), (5, 6.0)],
+    );
     near(window.average(at(5), LINEAR), 15.0);
     near(window.average(at(6), LINEAR), 6.0);
     near(window.average(at(11), LINEAR), 0.0);
@@ -50,19 +61,31 @@ fn seconds_that_left_the_window_do_not_count() {
 #[test]
 fn reports_of_one_second_add_up_and_late_ones_find_their_second() {
     near(filled(6, &[(0, 2.0), (0, 3.0)]).average(at(0), LINEAR), 5.0);
-    near(filled(6, &[(0, 2.0), (3, 2.0), (1, 4.0)]).average(at(3), LINEAR), 2.0);
+    near(
+        filled(6, &[(0, 2.0), (3, 2.0), (1, 4.0)]).average(at(3), LINEAR),
+        2.0,
+    );
     near(filled(6, &[(3, 2.0), (0, 2.0)]).average(at(3), LINEAR), 1.0);
 }
 
 #[test]
 fn values_older_than_the_window_are_dropped() {
-    near(filled(6, &[(10, 2.0), (4, 100.0)]).average(at(10), LINEAR), 2.0);
-    near(filled(6, &[(10, 2.0), (5, 4.0)]).average(at(10), LINEAR), 1.0);
+    near(
+        filled(6, &[(10, 2.0), (4, 100.0)]).average(at(10), LINEAR),
+        2.0,
+    );
+    near(
+        filled(6, &[(10, 2.0), (5, 4.0)]).average(at(10), LINEAR),
+        1.0,
+    );
 }
 
 #[test]
 fn a_pause_as_long_as_the_window_starts_it_anew() {
-    near(filled(6, &[(0, 100.0), (6, 3.0)]).average(at(6), LINEAR), 3.0);
+    near(
+        filled(6, &[(0, 100.0), (6, 3.0)]).average(at(6), LINEAR),
+        3.0,
+    );
 }
 
 #[test]
@@ -82,8 +105,14 @@ fn empty_is_a_last_write_before_the_window() {
 #[test]
 fn weighted_averages_favour_the_newest_and_start_low() {
     near(filled(60, &[(0, 10.0)]).average(at(0), WEIGHTED), 2.0);
-    near(filled(60, &[(0, 10.0)]).average(at(2), WEIGHTED), 10.0 * 0.2 * 0.8 * 0.8);
-    near(filled(60, &[(0, 10.0), (1, 20.0)]).average(at(1), WEIGHTED), 4.0 + 1.6);
+    near(
+        filled(60, &[(0, 10.0)]).average(at(2), WEIGHTED),
+        10.0 * 0.2 * 0.8 * 0.8,
+    );
+    near(
+        filled(60, &[(0, 10.0), (1, 20.0)]).average(at(1), WEIGHTED),
+        4.0 + 1.6,
+    );
     let weight = 1.0 - 0.0001_f64.powf(1.0 / 6.0);
     assert!((weight - 0.785).abs() < 1e-3);
     near(filled(6, &[(0, 1.0)]).average(at(0), WEIGHTED), weight);
@@ -128,12 +157,18 @@ impl Naive {
     }
 
     fn average(&self, length: i64, now: i64) -> f64 {
-        let Some((first, last)) = self.span else { return 0.0 };
+        let Some((first, last)) = self.span else {
+            return 0.0;
+        };
         let now = now.max(last);
         if now - last >= length {
             return 0.0;
         }
-        let sum: f64 = self.seconds.range(now - length + 1..).map(|(_, value)| value).sum();
+        let sum: f64 = self
+            .seconds
+            .range(now - length + 1..)
+            .map(|(_, value)| value)
+            .sum();
         sum / (last - first + 1).min(length - (now - last)) as f64
     }
 }

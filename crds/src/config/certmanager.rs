@@ -48,7 +48,7 @@ impl CertManagerConfig {
                 &mut config.system_internal_issuer_ref,
             ),
         ] {
-            data.with(&[key], field, |text| serde_yaml::from_str(text))?;
+            data.with(&[key], field, serde_yaml::from_str)?;
         }
         Ok(config)
     }

@@ -64,6 +64,6 @@ fn entry(domain: &str, value: &str) -> Result<DomainEntry, ConfigError> {
     }
     let entry: Result<Option<DomainEntry>, _> = serde_yaml::from_str(value);
     Ok(entry
-        .map_err(|error| ConfigError::unreadable(domain, error))?
+        .map_err(|error| ConfigError::unreadable(domain, &error))?
         .unwrap_or_default())
 }

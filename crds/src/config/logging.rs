@@ -19,7 +19,7 @@ impl LoggingConfig {
         let zap = data.get("zap-logger-config").cloned().unwrap_or_default();
         if !zap.trim().is_empty() {
             let json: Result<serde_json::Value, _> = serde_json::from_str(&zap);
-            json.map_err(|error| ConfigError::unreadable("zap-logger-config", error))?;
+            json.map_err(|error| ConfigError::unreadable("zap-logger-config", &error))?;
         }
         let mut levels = BTreeMap::new();
         for (key, level) in data {
@@ -35,7 +35,7 @@ impl LoggingConfig {
             let known = known.ok_or_else(|| {
                 ConfigError::unreadable(
                     key,
-                    format!("{level:?} is not one of {}", LEVELS.join(", ")),
+                    &format!("{level:?} is not one of {}", LEVELS.join(", ")),
                 )
             })?;
             levels.insert(part.to_owned(), (*known).to_owned());

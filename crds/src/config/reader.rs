@@ -31,7 +31,7 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&'a str) -> Result<T, E>,
     ) -> Read {
         if let Some((key, text)) = self.get(keys) {
-            *field = read(text).map_err(|error| ConfigError::unreadable(key, error))?;
+            *field = read(text).map_err(|error| ConfigError::unreadable(key, &error))?;
         }
         Ok(())
     }

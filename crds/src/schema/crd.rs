@@ -22,15 +22,19 @@ pub fn crds() -> Vec<Value> {
     let mut autoscaler = finished(&PodAutoscaler::crd());
     require(
         &mut autoscaler,
-        "status",
+        "/status",
         &["metricsServiceName", "serviceName"],
     );
+    let mut mapping = finished(&DomainMapping::crd());
+    require(&mut mapping, "/spec", &["ref"]);
+    require(&mut mapping, "/spec/properties/ref", &["kind", "name"]);
+    require(&mut mapping, "/spec/properties/tls", &["secretName"]);
     vec![
         finished(&Service::crd()),
         finished(&Configuration::crd()),
         finished(&Revision::crd()),
         route,
-        finished(&DomainMapping::crd()),
+        mapping,
         autoscaler,
         finished(&Metric::crd()),
         finished(&Ingress::crd()),
@@ -56,7 +60,7 @@ fn finished(crd: &CustomResourceDefinition) -> Value {
     labels["app.kubernetes.io/name"] = json!("knative-serving");
     labels["app.kubernetes.io/version"] = json!(env!("CARGO_PKG_VERSION"));
     labels["knative.dev/crd-install"] = json!("true");
-    without_nulls(&mut crd["spec"]["versions"]);
+    without_nulls_and_defaults(&mut crd["spec"]["versions"], false);
     for version in crd["spec"]["versions"].as_array_mut().into_iter().flatten() {
         let schema = &mut version["schema"]["openAPIV3Schema"];
         schema["properties"]["apiVersion"] = json!({
@@ -65,22 +69,39 @@ fn finished(crd: &CustomResourceDefinition) -> Value {
         });
         schema["properties"]["kind"] =
             json!({ "description": "Kind of the object.", "type": "string" });
+        schema["description"] = schema["properties"]["spec"]["description"].clone();
+        schema
+            .as_object_mut()
+            .map(|schema| schema.remove("required"));
         schema["properties"]["metadata"] = json!({ "type": "object" });
     }
     crd
 }
 
-/// Null means absent, as in Go: the API server drops nulls of fields that are not nullable.
-fn without_nulls(schema: &mut Value) {
+/// Null means absent, as in Go: the API server drops nulls of fields that are not nullable. Defaults
+/// that come from our types are the webhook's business; those of the pod stay.
+fn without_nulls_and_defaults(schema: &mut Value, in_pod: bool) {
+    let in_pod = in_pod || schema.pointer("/properties/containers").is_some();
     match schema {
         Value::Object(fields) => {
             fields.remove("nullable");
-            for choices in fields.get_mut("enum").and_then(Value::as_array_mut) {
+            if let Some(choices) = fields.get_mut("enum").and_then(Value::as_array_mut) {
                 choices.retain(|choice| !choice.is_null());
             }
-            fields.values_mut().for_each(without_nulls);
+            if let Some(properties) = fields.get_mut("properties").and_then(Value::as_object_mut) {
+                for property in properties.values_mut().filter_map(Value::as_object_mut) {
+                    property.retain(|key, _| in_pod || key != "default");
+                }
+            }
+            fields
+                .values_mut()
+                .for_each(|field| without_nulls_and_defaults(field, in_pod));
         }
-        Value::Array(entries) => entries.iter_mut().for_each(without_nulls),
+        Value::Array(entries) => {
+            entries
+                .iter_mut()
+                .for_each(|entry| without_nulls_and_defaults(entry, in_pod));
+        }
         _ => {}
     }
 }
@@ -107,8 +128,11 @@ fn add_deprecated_version(crd: &mut Value, name: &str) {
 }
 
 fn require(crd: &mut Value, part: &str, fields: &[&str]) {
+    let pointer = format!("/schema/openAPIV3Schema/properties{part}");
     for version in crd["spec"]["versions"].as_array_mut().into_iter().flatten() {
-        version["schema"]["openAPIV3Schema"]["properties"][part]["required"] = json!(fields);
+        if let Some(schema) = version.pointer_mut(&pointer) {
+            schema["required"] = json!(fields);
+        }
     }
 }
 

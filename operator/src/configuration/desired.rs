@@ -24,18 +24,30 @@ pub(super) fn revision(configuration: &Configuration, now: Timestamp) -> Revisio
         owner_references: Some(vec![owner_reference(configuration)]),
         ..ObjectMeta::default()
     };
-    Revision { metadata, spec: configuration.spec.template.spec.clone(), status: None }
+    Revision {
+        metadata,
+        spec: configuration.spec.template.spec.clone(),
+        status: None,
+    }
 }
 
 fn labels(configuration: &Configuration) -> BTreeMap<String, String> {
     let template = configuration.spec.template.metadata.as_ref();
-    let mut labels = template.and_then(|it| it.labels.clone()).unwrap_or_default();
+    let mut labels = template
+        .and_then(|it| it.labels.clone())
+        .unwrap_or_default();
     let generation = configuration.metadata.generation.unwrap_or_default();
     let mut set = |key: &str, value: String| labels.insert(key.to_owned(), value);
     set(serving::CONFIGURATION, configuration.name_any());
     set(serving::CONFIGURATION_GENERATION, generation.to_string());
-    set(serving::CONFIGURATION_UID, configuration.uid().unwrap_or_default());
-    set(serving::ROUTING_STATE, first_state(configuration).as_str().to_owned());
+    set(
+        serving::CONFIGURATION_UID,
+        configuration.uid().unwrap_or_default(),
+    );
+    set(
+        serving::ROUTING_STATE,
+        first_state(configuration).as_str().to_owned(),
+    );
     for key in [serving::SERVICE, serving::SERVICE_UID] {
         if let Some(value) = configuration.labels().get(key) {
             labels.insert(key.to_owned(), value.clone());
@@ -46,11 +58,14 @@ fn labels(configuration: &Configuration) -> BTreeMap<String, String> {
 
 fn annotations(configuration: &Configuration, now: Timestamp) -> BTreeMap<String, String> {
     let template = configuration.spec.template.metadata.as_ref();
-    let mut annotations = template.and_then(|it| it.annotations.clone()).unwrap_or_default();
+    let mut annotations = template
+        .and_then(|it| it.annotations.clone())
+        .unwrap_or_default();
     annotations.insert(serving::ROUTING_STATE_MODIFIED.to_owned(), seconds(now));
-    for (from, to) in
-        [(serving::LAST_MODIFIER, serving::CREATOR), (serving::ROUTES, serving::ROUTES)]
-    {
+    for (from, to) in [
+        (serving::LAST_MODIFIER, serving::CREATOR),
+        (serving::ROUTES, serving::ROUTES),
+    ] {
         if let Some(value) = configuration.annotations().get(from) {
             annotations.insert(to.to_owned(), value.clone());
         }

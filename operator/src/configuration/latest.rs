@@ -3,13 +3,18 @@
 
 use std::cmp::Reverse;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crds::condition::is_ready;
 use crds::configuration::Configuration;
 use crds::name::{self, serving};
 use crds::revision::{Revision, RevisionTemplate};
+use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use runtime::kube::owner::{controller, is_owned_by};
+
+/// How long a name that is taken is left alone.
+const TAKEN: Duration = Duration::from_secs(30);
 
 /// What a Configuration needs to know of the world.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +47,16 @@ pub(super) enum Latest {
     Taken,
     /// The API server refuses it, in its words.
     Refused(String),
+}
+
+impl Latest {
+    /// When to look again. A name that is taken may become free without a change of ours.
+    pub(super) fn next(&self) -> Action {
+        match self {
+            Self::Taken | Self::Leaving => Action::requeue(TAKEN),
+            Self::There(_) | Self::Missing | Self::Refused(_) => Action::await_change(),
+        }
+    }
 }
 
 /// Looks for the Revision of the current template.
@@ -78,12 +93,14 @@ pub(crate) fn byo_name(template: &RevisionTemplate) -> Option<&str> {
     (!name.is_empty()).then_some(name)
 }
 
-/// Whether `revision` is not what the current template asks for. One of ours from an older
-/// generation with the same spec is: that is how a rollback by name works.
+/// Whether `revision` stands in the way of what the current template asks for. One of ours from an
+/// older generation with the same spec does not: that is how a rollback by name works. Neither
+/// does one that is about to go with its Configuration, a deleted one of our name.
 pub(crate) fn is_conflicting(configuration: &Configuration, revision: &Revision) -> bool {
     let is_current = generation_of(revision) == configuration.meta().generation;
     let is_equal = revision.spec == configuration.spec.template.spec;
-    !is_ours(configuration, revision) || !(is_current || is_equal)
+    let fits = is_ours(configuration, revision) && (is_current || is_equal);
+    !fits && !is_predecessors(configuration, revision)
 }
 
 /// The newest Revision that can serve: not older than `previous`, the latest ready one so far,
@@ -96,11 +113,17 @@ pub(super) fn latest_ready(
 ) -> Option<String> {
     let named = byo_name(&configuration.spec.template);
     let is_named = |revision: &Revision| Some(revision.name_any().as_str()) == named;
-    let of_previous = seen.labelled.iter().find(|it| Some(it.name_any().as_str()) == previous);
-    let oldest = of_previous.and_then(|revision| generation_of(revision)).unwrap_or(0);
+    let of_previous = seen
+        .labelled
+        .iter()
+        .find(|it| Some(it.name_any().as_str()) == previous);
+    let oldest = of_previous
+        .and_then(|revision| generation_of(revision))
+        .unwrap_or(0);
     let newest = configuration.meta().generation.unwrap_or(i64::MAX);
     let is_candidate = |revision: &Revision| {
-        is_named(revision) || generation_of(revision).is_some_and(|it| (oldest..=newest).contains(&it))
+        is_named(revision)
+            || generation_of(revision).is_some_and(|it| (oldest..=newest).contains(&it))
     };
 
     let current = match latest {
@@ -114,8 +137,12 @@ pub(super) fn latest_ready(
         .chain(current)
         .collect();
     candidates.sort_by_key(|it| (!is_named(it), Reverse(generation_of(it)), it.name_any()));
-    let ready = candidates.into_iter().find(|revision| is_revision_ready(revision));
-    ready.map(|revision| revision.name_any()).or_else(|| previous.map(str::to_owned))
+    let ready = candidates
+        .into_iter()
+        .find(|revision| is_revision_ready(revision));
+    ready
+        .map(|revision| revision.name_any())
+        .or_else(|| previous.map(str::to_owned))
 }
 
 /// Whether the Revision can serve, as of its current spec.
@@ -128,7 +155,11 @@ pub(super) fn is_revision_ready(revision: &Revision) -> bool {
 }
 
 fn generation_of(revision: &Revision) -> Option<i64> {
-    revision.labels().get(serving::CONFIGURATION_GENERATION)?.parse().ok()
+    revision
+        .labels()
+        .get(serving::CONFIGURATION_GENERATION)?
+        .parse()
+        .ok()
 }
 
 fn is_ours(configuration: &Configuration, revision: &Revision) -> bool {

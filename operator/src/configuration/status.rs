@@ -47,12 +47,18 @@ pub(super) fn status(
 
 /// Ready as the newest Revision has it.
 fn follow(revision: &Revision, is_latest_ready: bool, carried: impl FnOnce() -> Truth) -> Truth {
-    let conditions = revision.status.as_ref().map(|status| &status.conditions[..]);
+    let conditions = revision
+        .status
+        .as_ref()
+        .map(|status| &status.conditions[..]);
     let truth = Truth::of(conditions.and_then(|conditions| find(conditions, READY)));
     match truth {
         Truth::False(_, message) => Truth::no(
             "RevisionFailed",
-            format!("Revision {:?} failed with message: {message}.", revision.name_any()),
+            format!(
+                "Revision {:?} failed with message: {message}.",
+                revision.name_any()
+            ),
         ),
         _ if !is_latest_ready => Truth::unknown("", ""),
         _ if is_revision_ready(revision) => Truth::True,
@@ -70,7 +76,10 @@ fn carried(configuration: &Configuration, old: &ConfigurationStatus) -> Truth {
 }
 
 fn refused(why: &str) -> Truth {
-    Truth::no("RevisionFailed", format!("Revision creation failed with message: {why}."))
+    Truth::no(
+        "RevisionFailed",
+        format!("Revision creation failed with message: {why}."),
+    )
 }
 
 /// An event about a change of status.
@@ -87,7 +96,13 @@ pub(super) fn notes(old: Option<&ConfigurationStatus>, new: &ConfigurationStatus
     let before = old.map_or(Truth::unknown("", ""), ready);
     let after = ready(new);
     let mut notes = Vec::new();
-    let mut note = |kind, reason, message| notes.push(Note { kind, reason, message });
+    let mut note = |kind, reason, message| {
+        notes.push(Note {
+            kind,
+            reason,
+            message,
+        })
+    };
     if after.is_false() && !before.is_false() && new.latest_created_revision_name.is_some() {
         let name = new.latest_created_revision_name.clone().unwrap_or_default();
         if new.latest_created_revision_name == new.latest_ready_revision_name {
@@ -100,7 +115,11 @@ pub(super) fn notes(old: Option<&ConfigurationStatus>, new: &ConfigurationStatus
     }
     let was = old.and_then(|old| old.latest_ready_revision_name.as_deref());
     if after.is_true() && !before.is_true() && was.is_none() {
-        note(EventKind::Normal, "ConfigurationReady", "Configuration becomes ready".to_owned());
+        note(
+            EventKind::Normal,
+            "ConfigurationReady",
+            "Configuration becomes ready".to_owned(),
+        );
     }
     if let Some(is) = new.latest_ready_revision_name.as_deref()
         && was != Some(is)

@@ -41,13 +41,20 @@ pub(super) fn spawn<K, F>(
     F: Future<Output = Result<Action, ReconcileError>> + Send + 'static,
 {
     let shutdown = tasks.shutdown().clone();
-    let work =
-        Arc::new(Work { name, context: Arc::clone(context), failures: Mutex::default() });
+    let work = Arc::new(Work {
+        name,
+        context: Arc::clone(context),
+        failures: Mutex::default(),
+    });
     tasks.spawn(name, async move {
         controller
             .with_config(Config::default().concurrency(WORKERS))
             .graceful_shutdown_on(async move { shutdown.wait().await })
-            .run(move |object, work| pass(object, work, reconcile), retry, work)
+            .run(
+                move |object, work| pass(object, work, reconcile),
+                retry,
+                work,
+            )
             // Outcomes were logged by `pass`; a queue error names an object that is gone.
             .for_each(|_| std::future::ready(()))
             .await;
@@ -66,19 +73,28 @@ where
 {
     let key = ObjectRef::from_obj(&*object);
     let reconciled = reconcile(object, Arc::clone(&work.context));
-    let outcome = tokio::time::timeout(LONGEST_PASS, reconciled).await.unwrap_or_else(|_| {
-        Err(ReconcileError::NotYet { what: "the pass took longer than 30 s".to_owned() })
-    });
+    let outcome = tokio::time::timeout(LONGEST_PASS, reconciled)
+        .await
+        .unwrap_or_else(|_| {
+            Err(ReconcileError::NotYet {
+                what: "the pass took longer than 30 s".to_owned(),
+            })
+        });
     if outcome.is_ok() {
         work.failures.lock().remove(&key);
     }
     outcome
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the signature that kube asks for")]
 fn retry<K: Watchable>(object: Arc<K>, error: &ReconcileError, work: Arc<Work<K>>) -> Action {
     let failures = count_failure(&work, ObjectRef::from_obj(&*object));
     let pause = backoff(failures);
-    let key = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any());
+    let key = format!(
+        "{}/{}",
+        object.namespace().unwrap_or_default(),
+        object.name_any()
+    );
     if failures < 3 {
         debug!(controller = work.name, key, error = %chain(error), ?pause, "will try again");
     } else {

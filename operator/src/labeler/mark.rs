@@ -30,7 +30,10 @@ impl Seen {
     ) -> Self {
         configurations.sort_by_key(|it| it.name_any());
         revisions.sort_by_key(|it| it.name_any());
-        Self { configurations, revisions }
+        Self {
+            configurations,
+            revisions,
+        }
     }
 }
 
@@ -45,29 +48,22 @@ pub(super) struct Marks {
 pub(super) fn marks(route: &Route, seen: &Seen, now: Timestamp) -> Marks {
     let referred = Referred::by(route, seen);
     let name = route.name_any();
-    let change = |is_referred: bool, routes: Option<&String>| {
-        let listed = list(routes.map(String::as_str));
-        let is_listed = listed.contains(name.as_str());
-        match (is_referred, is_listed) {
-            (true, false) => Change::Add(listed.into_iter().chain([&*name]).collect()),
-            (false, true) if may_remove(route) => {
-                Change::Remove(listed.into_iter().filter(|it| *it != name).collect())
-            }
-            (true, true) => Change::Keep,
-            (false, _) => Change::Nothing,
-        }
-    };
+    let may_remove = may_remove(route);
     let mut marks = Marks::default();
     for configuration in &seen.configurations {
         let object = configuration.name_any();
         let routes = configuration.annotations().get(serving::ROUTES);
-        let patch = change(referred.configurations.contains(&object), routes).of_configuration();
-        marks.configurations.extend(patch.map(|patch| (object, patch)));
+        let is_referred = referred.configurations.contains(&object);
+        let patch = Change::of(&name, routes, is_referred, may_remove).of_configuration();
+        marks
+            .configurations
+            .extend(patch.map(|patch| (object, patch)));
     }
     for revision in &seen.revisions {
         let object = revision.name_any();
         let routes = revision.annotations().get(serving::ROUTES);
-        let change = change(referred.revisions.contains(&object), routes);
+        let is_referred = referred.revisions.contains(&object);
+        let change = Change::of(&name, routes, is_referred, may_remove);
         let patch = change.of_revision(revision, now);
         marks.revisions.extend(patch.map(|patch| (object, patch)));
     }
@@ -88,7 +84,10 @@ impl Referred {
         if route.meta().deletion_timestamp.is_some() {
             return referred;
         }
-        let served = route.status.as_ref().map_or(&[][..], |status| &status.traffic);
+        let served = route
+            .status
+            .as_ref()
+            .map_or(&[][..], |status| &status.traffic);
         for target in served.iter().chain(&route.spec.traffic) {
             referred.add(target, seen);
         }
@@ -101,12 +100,18 @@ impl Referred {
             self.revisions.insert(revision.clone());
             configuration = configuration.or_else(|| owner_of(revision, seen));
         }
-        let Some(configuration) = configuration else { return };
+        let Some(configuration) = configuration else {
+            return;
+        };
         if target.latest_revision == Some(true) {
             // The one that is about to become ready is to have its pods before its traffic.
-            let found = seen.configurations.iter().find(|it| it.name_any() == configuration);
+            let found = seen
+                .configurations
+                .iter()
+                .find(|it| it.name_any() == configuration);
             let status = found.and_then(|it| it.status.as_ref());
-            self.revisions.extend(status.and_then(|it| it.latest_created_revision_name.clone()));
+            self.revisions
+                .extend(status.and_then(|it| it.latest_created_revision_name.clone()));
         }
         self.configurations.insert(configuration);
     }
@@ -129,7 +134,11 @@ fn may_remove(route: &Route) -> bool {
 }
 
 fn list(routes: Option<&str>) -> BTreeSet<&str> {
-    routes.unwrap_or_default().split(',').filter(|name| !name.is_empty()).collect()
+    routes
+        .unwrap_or_default()
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .collect()
 }
 
 /// What happens to the list of Routes on one object.
@@ -144,18 +153,33 @@ enum Change<'a> {
     Remove(BTreeSet<&'a str>),
 }
 
-impl Change<'_> {
+impl<'a> Change<'a> {
+    fn of(name: &'a str, routes: Option<&'a String>, is_referred: bool, may_remove: bool) -> Self {
+        let listed = list(routes.map(String::as_str));
+        match (is_referred, listed.contains(name)) {
+            (true, false) => Self::Add(listed.into_iter().chain([name]).collect()),
+            (false, true) if may_remove => {
+                Self::Remove(listed.into_iter().filter(|it| *it != name).collect())
+            }
+            (true, true) => Self::Keep,
+            (false, _) => Self::Nothing,
+        }
+    }
+
     fn of_configuration(&self) -> Option<Value> {
         match self {
             Self::Nothing | Self::Keep => None,
-            Self::Add(list) | Self::Remove(list) => {
-                Some(json!({ "metadata": { "annotations": { serving::ROUTES: annotation(list) } } }))
-            }
+            Self::Add(list) | Self::Remove(list) => Some(
+                json!({ "metadata": { "annotations": { serving::ROUTES: annotation(list) } } }),
+            ),
         }
     }
 
     fn of_revision(&self, revision: &Revision, now: Timestamp) -> Option<Value> {
-        let state = revision.labels().get(serving::ROUTING_STATE).map(String::as_str);
+        let state = revision
+            .labels()
+            .get(serving::ROUTING_STATE)
+            .map(String::as_str);
         let (list, wanted) = match self {
             Self::Nothing => return None,
             Self::Keep => (None, RoutingState::Active),

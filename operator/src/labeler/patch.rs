@@ -29,7 +29,10 @@ where
         + DeserializeOwned,
 {
     let api = Api::<K>::namespaced(client.clone(), namespace);
-    match api.patch_metadata(name, &PatchParams::default(), &Patch::Merge(change)).await {
+    match api
+        .patch_metadata(name, &PatchParams::default(), &Patch::Merge(change))
+        .await
+    {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => match ApplyError::new(&K::kind(&()), name, error) {
@@ -57,7 +60,10 @@ pub(super) async fn finalizers(
         "resourceVersion": route.resource_version(),
     }});
     let api = Api::<Route>::namespaced(client.clone(), &namespace);
-    match api.patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&change)).await {
+    match api
+        .patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&change))
+        .await
+    {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(ApplyError::new("Route", &name, error)),

@@ -4,7 +4,9 @@
 mod autoscaler;
 mod deployment;
 mod hash;
+mod image;
 mod metadata;
+mod observability;
 mod pod;
 mod queue_proxy;
 mod readiness;
@@ -14,6 +16,7 @@ mod volume;
 
 use crds::autoscaling::{PodAutoscaler, Reachability};
 use crds::config::Settings;
+use crds::image::Image;
 use crds::revision::Revision;
 use k8s_openapi::api::apps::v1::Deployment;
 
@@ -43,6 +46,8 @@ pub(super) struct Children {
     pub(super) deployment: Deployment,
     /// Orders the autoscaler to scale the Deployment.
     pub(super) autoscaler: PodAutoscaler,
+    /// Tell whoever pulls images ahead.
+    pub(super) images: Vec<Image>,
 }
 
 /// The children that follow from `inputs`.
@@ -50,5 +55,6 @@ pub(super) fn desired(inputs: &Inputs<'_>) -> Children {
     Children {
         deployment: deployment::deployment(inputs),
         autoscaler: autoscaler::autoscaler(inputs),
+        images: image::images(inputs),
     }
 }

@@ -18,8 +18,13 @@ impl Digests {
     /// The images that pods of this revision run, by name of the container: digests where they
     /// are known.
     pub(crate) fn of_containers(&self) -> BTreeMap<&str, &str> {
-        let known = self.containers.iter().filter(|status| !status.image_digest.is_empty());
-        known.map(|status| (status.name.as_str(), status.image_digest.as_str())).collect()
+        let known = self
+            .containers
+            .iter()
+            .filter(|status| !status.image_digest.is_empty());
+        known
+            .map(|status| (status.name.as_str(), status.image_digest.as_str()))
+            .collect()
     }
 }
 
@@ -46,8 +51,15 @@ pub(crate) fn resolve(revision: &Revision) -> Digests {
 
 fn by_name(container: &Container) -> ContainerStatus {
     let image = container.image.as_deref().unwrap_or_default();
-    let digest = if image.contains("@sha256:") { image } else { "" };
-    ContainerStatus { name: container.name.clone(), image_digest: digest.to_owned() }
+    let digest = if image.contains("@sha256:") {
+        image
+    } else {
+        ""
+    };
+    ContainerStatus {
+        name: container.name.clone(),
+        image_digest: digest.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -57,8 +69,11 @@ mod tests {
     use serde_json::json;
 
     fn revision(images: &[&str]) -> Revision {
-        let containers: Vec<_> =
-            images.iter().enumerate().map(|(i, image)| json!({"name": i.to_string(), "image": image})).collect();
+        let containers: Vec<_> = images
+            .iter()
+            .enumerate()
+            .map(|(i, image)| json!({"name": i.to_string(), "image": image}))
+            .collect();
         let spec = serde_json::from_value(json!({ "containers": containers })).unwrap();
         Revision::new("r", spec)
     }
@@ -66,7 +81,11 @@ mod tests {
     #[test]
     fn an_image_named_by_digest_is_its_own_answer() {
         let digests = resolve(&revision(&["a/b:latest", "a/c@sha256:12"]));
-        let texts: Vec<_> = digests.containers.iter().map(|c| c.image_digest.as_str()).collect();
+        let texts: Vec<_> = digests
+            .containers
+            .iter()
+            .map(|c| c.image_digest.as_str())
+            .collect();
         assert_eq!(texts, ["", "a/c@sha256:12"]);
         assert_eq!(digests.of_containers().get("1"), Some(&"a/c@sha256:12"));
         assert_eq!(digests.of_containers().get("0"), None);

@@ -11,8 +11,10 @@ use kube::ResourceExt;
 use runtime::kube::owner::owner_reference;
 
 /// Spellings of the annotation that only a Route needs.
-const ROLLOUT_DURATIONS: [&str; 2] =
-    [serving::ROLLOUT_DURATION, "serving.knative.dev/rolloutDuration"];
+const ROLLOUT_DURATIONS: [&str; 2] = [
+    serving::ROLLOUT_DURATION,
+    "serving.knative.dev/rolloutDuration",
+];
 
 /// The Configuration. The list of routes on `current` is kept and gets the Service's own Route,
 /// so that new Revisions are born active.
@@ -24,10 +26,15 @@ pub(super) fn configuration(service: &Service, current: Option<&Configuration>) 
     annotations.insert(serving::ROUTES.to_owned(), routes);
 
     let mut labels = labels(service);
-    labels.insert(serving::SERVICE_UID.to_owned(), service.uid().unwrap_or_default());
+    labels.insert(
+        serving::SERVICE_UID.to_owned(),
+        service.uid().unwrap_or_default(),
+    );
     Configuration {
         metadata: metadata(service, labels, annotations),
-        spec: ConfigurationSpec { template: service.spec.template.clone() },
+        spec: ConfigurationSpec {
+            template: service.spec.template.clone(),
+        },
         status: None,
     }
 }
@@ -36,23 +43,34 @@ pub(super) fn configuration(service: &Service, current: Option<&Configuration>) 
 pub(super) fn route(service: &Service) -> Route {
     Route {
         metadata: metadata(service, labels(service), annotations(service)),
-        spec: RouteSpec { traffic: traffic(service) },
+        spec: RouteSpec {
+            traffic: traffic(service),
+        },
         status: None,
     }
 }
 
 fn traffic(service: &Service) -> Vec<TrafficTarget> {
-    let everything =
-        TrafficTarget { percent: Some(100), latest_revision: Some(true), ..Default::default() };
+    let everything = TrafficTarget {
+        percent: Some(100),
+        latest_revision: Some(true),
+        ..Default::default()
+    };
     let targets = match service.spec.traffic.as_slice() {
         [] => vec![everything],
         targets => targets.to_vec(),
     };
-    targets.into_iter().map(|target| with_configuration(target, service)).collect()
+    targets
+        .into_iter()
+        .map(|target| with_configuration(target, service))
+        .collect()
 }
 
 fn with_configuration(target: TrafficTarget, service: &Service) -> TrafficTarget {
-    let pinned = target.revision_name.as_ref().is_some_and(|name| !name.is_empty());
+    let pinned = target
+        .revision_name
+        .as_ref()
+        .is_some_and(|name| !name.is_empty());
     TrafficTarget {
         configuration_name: (!pinned).then(|| service.name_any()),
         revision_name: target.revision_name.filter(|_| pinned),
@@ -90,7 +108,10 @@ fn annotations(service: &Service) -> BTreeMap<String, String> {
 
 /// The comma separated list `routes` with `name` in it, sorted.
 fn routes_with(routes: &str, name: &str) -> String {
-    let names: BTreeSet<&str> =
-        routes.split(',').chain([name]).filter(|name| !name.is_empty()).collect();
+    let names: BTreeSet<&str> = routes
+        .split(',')
+        .chain([name])
+        .filter(|name| !name.is_empty())
+        .collect();
     names.into_iter().collect::<Vec<_>>().join(",")
 }

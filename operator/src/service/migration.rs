@@ -11,7 +11,10 @@ type Share<'a> = (&'a str, &'a str, i64);
 pub(super) fn is_migrated(route: &Route, configuration: &Configuration) -> bool {
     let latest = configuration.status.as_ref();
     let latest = latest.and_then(|status| status.latest_ready_revision_name.as_deref());
-    let served = route.status.as_ref().map_or(&[][..], |status| &status.traffic);
+    let served = route
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.traffic);
     shares(&route.spec.traffic, latest) == shares(served, latest)
 }
 
@@ -21,10 +24,16 @@ fn shares<'a>(targets: &'a [TrafficTarget], latest: Option<&'a str>) -> Vec<Shar
     let mut shares: Vec<Share<'a>> = Vec::new();
     for target in targets {
         let tag = target.tag.as_deref().unwrap_or_default();
-        let named = target.revision_name.as_deref().filter(|name| !name.is_empty());
+        let named = target
+            .revision_name
+            .as_deref()
+            .filter(|name| !name.is_empty());
         let revision = named.or(latest).unwrap_or_default();
         let percent = target.percent.unwrap_or_default();
-        match shares.iter_mut().find(|share| (share.0, share.1) == (tag, revision)) {
+        match shares
+            .iter_mut()
+            .find(|share| (share.0, share.1) == (tag, revision))
+        {
             Some(share) => share.2 += percent,
             None => shares.push((tag, revision, percent)),
         }

@@ -1,18 +1,22 @@
 //! What a Service says of itself (contract/control-plane 3.1).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crds::condition::{READY, Truth, Verdicts, find};
 use crds::configuration::Configuration;
 use crds::route::Route;
 use crds::service::{Service, ServiceStatus};
 use jiff::Timestamp;
+use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
 use super::migration::is_migrated;
 
 const CONFIGURATIONS_READY: &str = "ConfigurationsReady";
 const ROUTES_READY: &str = "RoutesReady";
+/// How long a name that is taken is left alone.
+const TAKEN: Duration = Duration::from_secs(30);
 
 /// How far a pass came.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +46,11 @@ pub(super) fn status(service: &Service, phase: &Phase, now: Timestamp) -> Servic
     let routes = routes_ready(&service.name_any(), phase, carried);
 
     let current = |configuration: &&Arc<Configuration>| !is_behind(configuration);
-    if let Some(seen) = phase.configuration().filter(current).and_then(|it| it.status.as_ref()) {
+    if let Some(seen) = phase
+        .configuration()
+        .filter(current)
+        .and_then(|it| it.status.as_ref())
+    {
         status.latest_created_revision_name = seen.latest_created_revision_name.clone();
         status.latest_ready_revision_name = seen.latest_ready_revision_name.clone();
     }
@@ -54,14 +62,29 @@ pub(super) fn status(service: &Service, phase: &Phase, now: Timestamp) -> Servic
         status.address = seen.address.clone();
         status.traffic = seen.traffic.clone();
     }
-    let verdicts =
-        Verdicts::of(vec![(CONFIGURATIONS_READY, configurations), (ROUTES_READY, routes)]);
+    let verdicts = Verdicts::of(vec![
+        (CONFIGURATIONS_READY, configurations),
+        (ROUTES_READY, routes),
+    ]);
     status.conditions = verdicts.merge(&status.conditions, now);
     status.observed_generation = service.meta().generation;
     status
 }
 
 impl Phase {
+    /// When to look again. A name that is taken may become free without a change of ours.
+    pub(super) fn next(&self) -> Action {
+        match self {
+            Self::ConfigurationTaken | Self::RouteTaken(_) | Self::RevisionNameTaken(..) => {
+                Action::requeue(TAKEN)
+            }
+            Self::ConfigurationRefused(_)
+            | Self::ConfigurationBehind(_)
+            | Self::RouteRefused(..)
+            | Self::Routed(..) => Action::await_change(),
+        }
+    }
+
     fn configuration(&self) -> Option<&Arc<Configuration>> {
         match self {
             Self::ConfigurationTaken | Self::ConfigurationRefused(_) => None,
@@ -86,7 +109,10 @@ fn configurations_ready(name: &str, phase: &Phase) -> Truth {
             if is_behind(configuration) {
                 return out_of_date("Configuration");
             }
-            let conditions = configuration.status.as_ref().map(|status| &status.conditions[..]);
+            let conditions = configuration
+                .status
+                .as_ref()
+                .map(|status| &status.conditions[..]);
             ready_of(conditions.unwrap_or_default())
         }
     }
@@ -131,17 +157,26 @@ fn ready_of(conditions: &[crds::condition::Condition]) -> Truth {
 
 /// Whether the Configuration's status speaks of an older spec.
 pub(super) fn is_behind(configuration: &Configuration) -> bool {
-    let observed = configuration.status.as_ref().and_then(|status| status.observed_generation);
+    let observed = configuration
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
     observed != configuration.meta().generation
 }
 
 fn is_route_behind(route: &Route) -> bool {
-    let observed = route.status.as_ref().and_then(|status| status.observed_generation);
+    let observed = route
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
     observed != route.meta().generation
 }
 
 fn not_owned(kind: &str, name: &str) -> Truth {
-    Truth::no("NotOwned", format!("There is an existing {kind} {name:?} that we do not own."))
+    Truth::no(
+        "NotOwned",
+        format!("There is an existing {kind} {name:?} that we do not own."),
+    )
 }
 
 fn out_of_date(kind: &str) -> Truth {

@@ -16,8 +16,9 @@ use super::event::{EventKind, Recorder};
 use crate::kube::watch as objects;
 use crate::tasks::Tasks;
 
-/// Watches the config maps of `system_namespace`. Defaults hold until the first is read.
-pub fn watch(
+/// Reads the config maps of `system_namespace`, then follows them. Returns once all that are there
+/// were read: nothing must be decided on defaults that the user has changed.
+pub async fn watch(
     tasks: &Tasks,
     client: &Client,
     system_namespace: &str,
@@ -26,6 +27,10 @@ pub fn watch(
     let api = Api::namespaced(client.clone(), system_namespace);
     let config_maps = objects::start::<ConfigMap>(tasks, api, watcher::Config::default());
     let recorder = Recorder::new(client.clone(), "fermata-settings", None);
+    config_maps.wait_until_synced().await;
+    for config_map in config_maps.store().state() {
+        take(&sender, &config_map, &recorder).await;
+    }
     let shutdown = tasks.shutdown().clone();
     tasks.spawn("settings", async move {
         let mut changes = std::pin::pin!(config_maps.subscribe());

@@ -41,10 +41,14 @@ fn annotations(inputs: &Inputs<'_>) -> BTreeMap<String, String> {
     let current = inputs.autoscaler.map(PodAutoscaler::annotations);
     for key in [autoscaling::CLASS, autoscaling::METRIC] {
         if let Some(chosen) = current.and_then(|current| current.get(key)) {
-            annotations.entry(key.to_owned()).or_insert_with(|| chosen.clone());
+            annotations
+                .entry(key.to_owned())
+                .or_insert_with(|| chosen.clone());
         }
     }
     let default = &inputs.settings.autoscaler.pod_autoscaler_class;
-    annotations.entry(autoscaling::CLASS.to_owned()).or_insert_with(|| default.clone());
+    annotations
+        .entry(autoscaling::CLASS.to_owned())
+        .or_insert_with(|| default.clone());
     annotations
 }

@@ -23,17 +23,28 @@ pub(super) fn deployment(inputs: &Inputs<'_>) -> Deployment {
     let revision = inputs.revision;
     let name = name::deployment(&revision.name_any());
     let metadata = metadata::metadata(revision, name, metadata::annotations(revision));
-    let mut deployment =
-        Deployment { metadata, spec: Some(spec(inputs)), ..Deployment::default() };
+    let mut deployment = Deployment {
+        metadata,
+        spec: Some(spec(inputs)),
+        ..Deployment::default()
+    };
     let hash = hash::hash(&deployment);
-    deployment.labels_mut().insert(serving::DEPLOYMENT_HASH.to_owned(), hash);
+    deployment
+        .labels_mut()
+        .insert(serving::DEPLOYMENT_HASH.to_owned(), hash);
     deployment
 }
 
 fn spec(inputs: &Inputs<'_>) -> DeploymentSpec {
     let revision = inputs.revision;
-    let uid = (serving::REVISION_UID.to_owned(), revision.uid().unwrap_or_default());
-    let selector = LabelSelector { match_labels: Some([uid].into()), ..LabelSelector::default() };
+    let uid = (
+        serving::REVISION_UID.to_owned(),
+        revision.uid().unwrap_or_default(),
+    );
+    let selector = LabelSelector {
+        match_labels: Some([uid].into()),
+        ..LabelSelector::default()
+    };
     DeploymentSpec {
         replicas: Some(initial_scale(inputs)),
         selector,

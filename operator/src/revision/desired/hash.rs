@@ -10,14 +10,19 @@ const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// Hash of what we render: spec, annotations and labels. The replicas don't count: they are the
 /// autoscaler's, and a new default for them must not touch the pods that run.
 pub(super) fn hash(deployment: &Deployment) -> String {
-    let spec = deployment.spec.clone().map(|spec| DeploymentSpec { replicas: None, ..spec });
+    let spec = deployment.spec.clone().map(|spec| DeploymentSpec {
+        replicas: None,
+        ..spec
+    });
     let metadata = &deployment.metadata;
     let rendered = json!([spec, metadata.annotations, metadata.labels]).to_string();
     base36(fnv1a(rendered.as_bytes()))
 }
 
 fn fnv1a(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(OFFSET, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(PRIME))
+    bytes.iter().fold(OFFSET, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(PRIME)
+    })
 }
 
 fn base36(mut number: u32) -> String {
@@ -53,8 +58,14 @@ mod tests {
     #[test]
     fn replicas_do_not_count() {
         let of = |replicas| {
-            let spec = DeploymentSpec { replicas: Some(replicas), ..DeploymentSpec::default() };
-            hash(&Deployment { spec: Some(spec), ..Deployment::default() })
+            let spec = DeploymentSpec {
+                replicas: Some(replicas),
+                ..DeploymentSpec::default()
+            };
+            hash(&Deployment {
+                spec: Some(spec),
+                ..Deployment::default()
+            })
         };
         assert_eq!(of(1), of(5));
     }

@@ -10,7 +10,7 @@ use runtime::kube::apply::APPLIED;
 use runtime::kube::owner::owner_reference;
 
 /// Label that people select pods by.
-pub(crate) const APP: &str = "app";
+const APP: &str = "app";
 
 /// Labels that say how requests are routed just now: a pod does not change with them.
 const ROUTING_LABELS: [&str; 2] = [serving::ROUTE, serving::ROUTING_STATE];
@@ -31,7 +31,10 @@ pub(super) fn labels(revision: &Revision) -> BTreeMap<String, String> {
     labels.retain(|key, _| !ROUTING_LABELS.contains(&key.as_str()));
     labels.entry(APP.to_owned()).or_insert_with(|| name.clone());
     labels.insert(serving::REVISION.to_owned(), name);
-    labels.insert(serving::REVISION_UID.to_owned(), revision.uid().unwrap_or_default());
+    labels.insert(
+        serving::REVISION_UID.to_owned(),
+        revision.uid().unwrap_or_default(),
+    );
     labels
 }
 

@@ -24,7 +24,10 @@ pub(super) fn template(inputs: &Inputs<'_>) -> PodTemplateSpec {
         annotations: Some(annotations(revision)),
         ..ObjectMeta::default()
     };
-    PodTemplateSpec { metadata: Some(metadata), spec: Some(spec(inputs)) }
+    PodTemplateSpec {
+        metadata: Some(metadata),
+        spec: Some(spec(inputs)),
+    }
 }
 
 fn annotations(revision: &Revision) -> BTreeMap<String, String> {
@@ -33,6 +36,12 @@ fn annotations(revision: &Revision) -> BTreeMap<String, String> {
         annotations.insert(DEFAULT_CONTAINER.to_owned(), container.name.clone());
     }
     annotations
+}
+
+/// Longest time for one request.
+pub(super) fn timeout_seconds(inputs: &Inputs<'_>) -> i64 {
+    let default = inputs.settings.defaults.revision_timeout_seconds;
+    inputs.revision.spec.timeout_seconds.unwrap_or(default)
 }
 
 /// The user's pod with our containers and defaults.
@@ -50,14 +59,18 @@ fn spec(inputs: &Inputs<'_>) -> PodSpec {
     let mut volumes = user.volumes.unwrap_or_default();
     volumes.extend(volume::volumes(inputs));
     let labels = revision.labels();
-    let runtime_class = inputs.settings.deployment.runtime_class_for(labels).map(str::to_owned);
+    let runtime_class = inputs
+        .settings
+        .deployment
+        .runtime_class_for(labels)
+        .map(str::to_owned);
     PodSpec {
         containers,
         volumes: (!volumes.is_empty()).then_some(volumes),
         affinity: user.affinity.or_else(|| affinity(inputs)),
         runtime_class_name: user.runtime_class_name.or(runtime_class),
         // Requests in flight end on their own within that time.
-        termination_grace_period_seconds: revision.spec.timeout_seconds,
+        termination_grace_period_seconds: Some(timeout_seconds(inputs)),
         ..user
     }
 }
@@ -71,16 +84,25 @@ fn affinity(inputs: &Inputs<'_>) -> Option<Affinity> {
 
 fn spread(revision: &str) -> Affinity {
     let label = (serving::REVISION.to_owned(), revision.to_owned());
-    let selector = LabelSelector { match_labels: Some([label].into()), ..LabelSelector::default() };
+    let selector = LabelSelector {
+        match_labels: Some([label].into()),
+        ..LabelSelector::default()
+    };
     let term = PodAffinityTerm {
         topology_key: HOSTNAME.to_owned(),
         label_selector: Some(selector),
         ..PodAffinityTerm::default()
     };
-    let preferred = WeightedPodAffinityTerm { weight: 100, pod_affinity_term: term };
+    let preferred = WeightedPodAffinityTerm {
+        weight: 100,
+        pod_affinity_term: term,
+    };
     let pod_anti_affinity = PodAntiAffinity {
         preferred_during_scheduling_ignored_during_execution: Some(vec![preferred]),
         ..PodAntiAffinity::default()
     };
-    Affinity { pod_anti_affinity: Some(pod_anti_affinity), ..Affinity::default() }
+    Affinity {
+        pod_anti_affinity: Some(pod_anti_affinity),
+        ..Affinity::default()
+    }
 }

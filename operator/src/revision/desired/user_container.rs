@@ -1,5 +1,6 @@
 //! The user's containers, as pods run them (contract/control-plane 2.4).
 
+use crds::config::Flag;
 use crds::name::serving;
 use crds::revision::Revision;
 use k8s_openapi::api::core::v1::{
@@ -15,33 +16,52 @@ const FALLBACK_TO_LOGS: &str = "FallbackToLogsOnError";
 
 /// Port that the app listens on.
 pub(super) fn user_port(revision: &Revision) -> u16 {
-    let ports = revision.spec.serving_container().and_then(|container| container.ports.as_ref());
-    let asked = ports.and_then(|ports| ports.first()).map(|port| port.container_port);
-    asked.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
+    let ports = revision
+        .spec
+        .serving_container()
+        .and_then(|container| container.ports.as_ref());
+    let asked = ports
+        .and_then(|ports| ports.first())
+        .map(|port| port.container_port);
+    asked
+        .and_then(|port| u16::try_from(port).ok())
+        .filter(|port| *port > 0)
         .unwrap_or(port::DEFAULT_USER)
 }
 
 /// The user's containers in their order.
 pub(super) fn user_containers(inputs: &Inputs<'_>) -> Vec<Container> {
     let spec = &inputs.revision.spec;
-    let serving = spec.serving_container().map(|container| container.name.as_str());
+    let serving = spec
+        .serving_container()
+        .map(|container| container.name.as_str());
     let containers = spec.pod.containers.iter();
-    containers.map(|user| container(inputs, user, serving == Some(&user.name))).collect()
+    containers
+        .map(|user| container(inputs, user, serving == Some(&user.name)))
+        .collect()
 }
 
 fn container(inputs: &Inputs<'_>, user: &Container, serves: bool) -> Container {
     let port = user_port(inputs.revision);
-    let keeps_ports = inputs.settings.features.multi_container_probing.is_enabled();
+    let keeps_ports = inputs.settings.features.multi_container_probing == Flag::Enabled;
     let probe = |probe: &Option<Probe>| probe.clone().map(|p| on_user_port(p, port, keeps_ports));
     let digests = inputs.digests.of_containers();
-    let digest = digests.get(user.name.as_str()).map(|digest| (*digest).to_owned());
-    let policy = user.termination_message_policy.clone().filter(|policy| !policy.is_empty());
+    let digest = digests
+        .get(user.name.as_str())
+        .map(|digest| (*digest).to_owned());
+    let policy = user
+        .termination_message_policy
+        .clone()
+        .filter(|policy| !policy.is_empty());
     let mut container = Container {
         image: digest.or_else(|| user.image.clone()),
         env: Some(environment(inputs.revision, user, serves.then_some(port))),
         lifecycle: Some(wait_for_drain()),
         ports: serves.then(|| vec![serving_port(port)]),
-        readiness_probe: user.readiness_probe.clone().filter(|probe| probe.exec.is_some()),
+        readiness_probe: user
+            .readiness_probe
+            .clone()
+            .filter(|probe| probe.exec.is_some()),
         liveness_probe: probe(&user.liveness_probe),
         startup_probe: probe(&user.startup_probe),
         stdin: None,
@@ -58,14 +78,24 @@ fn environment(revision: &Revision, user: &Container, port: Option<u16>) -> Vec<
     let [port_name, revision_name, configuration_name, service_name] = env::USER;
     let mut environment = user.env.clone().unwrap_or_default();
     let mut set = |name: &str, value: String| {
-        environment.push(EnvVar { name: name.to_owned(), value: Some(value), value_from: None });
+        environment.push(EnvVar {
+            name: name.to_owned(),
+            value: Some(value),
+            value_from: None,
+        });
     };
     if let Some(port) = port {
         set(port_name, port.to_string());
     }
     set(revision_name, revision.name_any());
-    set(configuration_name, metadata::label(revision, serving::CONFIGURATION).to_owned());
-    set(service_name, metadata::label(revision, serving::SERVICE).to_owned());
+    set(
+        configuration_name,
+        metadata::label(revision, serving::CONFIGURATION).to_owned(),
+    );
+    set(
+        service_name,
+        metadata::label(revision, serving::SERVICE).to_owned(),
+    );
     environment
 }
 
@@ -76,8 +106,14 @@ fn wait_for_drain() -> Lifecycle {
         path: Some(name::DRAIN_PATH.to_owned()),
         ..HTTPGetAction::default()
     };
-    let handler = LifecycleHandler { http_get: Some(wait), ..LifecycleHandler::default() };
-    Lifecycle { pre_stop: Some(handler), ..Lifecycle::default() }
+    let handler = LifecycleHandler {
+        http_get: Some(wait),
+        ..LifecycleHandler::default()
+    };
+    Lifecycle {
+        pre_stop: Some(handler),
+        ..Lifecycle::default()
+    }
 }
 
 fn serving_port(port: u16) -> ContainerPort {
@@ -119,11 +155,31 @@ mod tests {
     #[test]
     fn kubelet_probes_the_port_of_the_app() {
         for (given, keeps_ports, wanted) in [
-            (json!({"httpGet": {"port": 8077}}), false, json!({"httpGet": {"port": 8080}})),
-            (json!({"httpGet": {"port": 8077}}), true, json!({"httpGet": {"port": 8077}})),
-            (json!({"tcpSocket": {"port": "http1"}}), true, json!({"tcpSocket": {"port": 8080}})),
-            (json!({"grpc": {"port": 0}}), true, json!({"grpc": {"port": 8080}})),
-            (json!({"exec": {"command": ["a"]}}), false, json!({"exec": {"command": ["a"]}})),
+            (
+                json!({"httpGet": {"port": 8077}}),
+                false,
+                json!({"httpGet": {"port": 8080}}),
+            ),
+            (
+                json!({"httpGet": {"port": 8077}}),
+                true,
+                json!({"httpGet": {"port": 8077}}),
+            ),
+            (
+                json!({"tcpSocket": {"port": "http1"}}),
+                true,
+                json!({"tcpSocket": {"port": 8080}}),
+            ),
+            (
+                json!({"grpc": {"port": 0}}),
+                true,
+                json!({"grpc": {"port": 8080}}),
+            ),
+            (
+                json!({"exec": {"command": ["a"]}}),
+                false,
+                json!({"exec": {"command": ["a"]}}),
+            ),
         ] {
             let probe: Probe = serde_json::from_value(given).unwrap();
             let probe = on_user_port(probe, 8080, keeps_ports);

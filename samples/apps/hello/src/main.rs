@@ -41,7 +41,10 @@ impl Greeting {
     fn from_env() -> Self {
         let text = match env::var("RESOURCE") {
             Ok(resource) => format!("{resource}\n"),
-            Err(_) => format!("Hello {}!\n", env::var("TARGET").unwrap_or("World".to_owned())),
+            Err(_) => format!(
+                "Hello {}!\n",
+                env::var("TARGET").unwrap_or("World".to_owned())
+            ),
         };
         let revision = env::var("K_REVISION").unwrap_or_default();
         Self {
@@ -55,21 +58,28 @@ impl Greeting {
             tokio::time::sleep(pause).await;
         }
         let mut response = Response::new(Full::new(self.text.clone()));
-        response.headers_mut().insert("x-revision", self.revision.clone());
+        response
+            .headers_mut()
+            .insert("x-revision", self.revision.clone());
         response
     }
 }
 
 /// The value of `sleep` in a query, in milliseconds; at most ten minutes.
 fn pause(query: &str) -> Option<Duration> {
-    let value = query.split('&').find_map(|pair| pair.strip_prefix("sleep="))?;
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("sleep="))?;
     Some(Duration::from_millis(value.parse().ok()?).min(LONGEST_SLEEP))
 }
 
 /// `PORT`, which must be a port when it is set.
 fn port() -> io::Result<u16> {
-    let Ok(port) = env::var("PORT") else { return Ok(DEFAULT_PORT) };
-    port.parse().map_err(|_| io::Error::other(format!("PORT is not a port: {port:?}")))
+    let Ok(port) = env::var("PORT") else {
+        return Ok(DEFAULT_PORT);
+    };
+    port.parse()
+        .map_err(|_| io::Error::other(format!("PORT is not a port: {port:?}")))
 }
 
 fn serve(stream: TcpStream, greeting: &Arc<Greeting>, graceful: &GracefulShutdown) {
@@ -81,7 +91,9 @@ fn serve(stream: TcpStream, greeting: &Arc<Greeting>, graceful: &GracefulShutdow
         async move { Ok::<_, Infallible>(greeting.answer(request).await) }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
     // A client that breaks off is no concern of ours.
     tokio::spawn(graceful.watch(connection));
 }

@@ -1,0 +1,268 @@
+//! The way of a request: probe or not, route, count, wait, forward, answer.
+
+mod books;
+mod refusal;
+mod way;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body::Body as _;
+use net::authority;
+use net::body::Body;
+use net::contract::{header, probe};
+use net::forward::{self, Upgrade};
+use net::forwarded::annotate;
+use net::probe::{Dialect, dialect};
+use net::refusal::Refusal as Shared;
+use net::timeout::{Deadline, TimedOut};
+use net::upstream::{NotSentError, Protocol, SendError};
+use runtime::shutdown::Shutdown;
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::fleet::{Fleet, Known, Member};
+use crate::report::Reporter;
+use crate::revision::RevisionId;
+use crate::route::{Side, TableReader, host_of};
+use crate::throttle::{Start, Ticket};
+use books::Books;
+use refusal::Refusal;
+use way::{by_host, by_revision};
+
+/// How long the watch on Revisions may be behind the one on Ingresses before a request is told
+/// that there is no such revision.
+const WATCH_LAG: Duration = Duration::from_secs(2);
+
+/// What is answered, or added to a begun answer, when the time of the revision is over.
+const TIMED_OUT: &str = "activator request timeout";
+
+/// What a waiting request costs beside its head: its task and the buffers of its connection.
+const CONNECTION_COST: usize = 16 * 1024;
+
+/// Answers requests, at all ports.
+#[derive(Debug)]
+pub struct Handler {
+    /// Which host leads where.
+    pub table: TableReader,
+    /// The revisions.
+    pub fleet: Arc<Fleet>,
+    /// Counts requests.
+    pub reporter: Reporter,
+    /// Domain of the cluster's DNS.
+    pub cluster_domain: String,
+    /// Asked to stop: kubelet is told so.
+    pub shutdown: Shutdown,
+}
+
+/// Which kind of port a request came in at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Requests name a host.
+    Ingress(Side),
+    /// Requests name a revision: they come from another ingress, or by the cluster's DNS.
+    Revision,
+}
+
+/// A request that knows its revision.
+struct Routed {
+    member: Arc<Member>,
+    known: Arc<Known>,
+    request: Request<Body>,
+    upgrade: Option<Upgrade>,
+}
+
+// === impl Handler ===
+
+impl Handler {
+    /// Answers one request. Dropping the future gives up the request wherever it is.
+    pub async fn handle(&self, door: Door, peer: IpAddr, request: Request<Body>) -> Response<Body> {
+        if let Some(answer) = self.answer_to_probe(door, &request) {
+            return answer;
+        }
+        match self.route(door, peer, request).await {
+            Ok(routed) => self.serve(routed).await,
+            Err(refusal) => refusal.into_response(),
+        }
+    }
+
+    fn answer_to_probe(&self, door: Door, request: &Request<Body>) -> Option<Response<Body>> {
+        Some(match (dialect(request.headers())?, door) {
+            // Users may ask with any user agent.
+            (Dialect::Kubelet, Door::Ingress(_)) => return None,
+            (Dialect::Kubelet, Door::Revision) => self.health(),
+            (Dialect::Activator, _) => refusal::plain(StatusCode::OK, probe::ACTIVATOR),
+            (Dialect::Ingress, _) => self.live_hash(door, request),
+            (Dialect::Queue, _) => unexpected(probe::QUEUE),
+            (Dialect::Unknown(value), _) => unexpected(&value),
+        })
+    }
+
+    fn health(&self) -> Response<Body> {
+        if self.shutdown.is_requested() {
+            refusal::plain(StatusCode::INTERNAL_SERVER_ERROR, "shutting down")
+        } else {
+            refusal::plain(StatusCode::OK, "ok")
+        }
+    }
+
+    /// The hash of the Ingress that owns the host, from the very table that requests use; or the
+    /// hash that came, where another ingress asks (contract/data-plane 2.2, 4.2).
+    fn live_hash(&self, door: Door, request: &Request<Body>) -> Response<Body> {
+        let asked = request.headers().get(header::HASH);
+        let side = match (asked, door) {
+            (None, _) => {
+                return Shared::NoHash.into_response();
+            }
+            (Some(hash), Door::Ingress(side)) if hash == probe::HASH_OVERRIDE => side,
+            (Some(hash), _) => return with_hash(hash.clone()),
+        };
+        let table = self.table.load();
+        match authority::host(request).and_then(|host| table.rule(side, &host_of(host))) {
+            Some(rule) => with_hash(rule.hash.clone()),
+            None => Shared::UnknownHost.into_response(),
+        }
+    }
+
+    async fn route(
+        &self,
+        door: Door,
+        peer: IpAddr,
+        mut request: Request<Body>,
+    ) -> Result<Routed, Refusal> {
+        let id = match door {
+            Door::Ingress(side) => {
+                let table = self.table.load();
+                by_host(&table, side, &mut request, [rand::random(), rand::random()])
+            }
+            Door::Revision => by_revision(&mut request, &self.cluster_domain),
+        }?;
+        let (member, known) = self.revision(id).await?;
+        let upgrade = prepare(peer, &mut request);
+        Ok(Routed {
+            member,
+            known,
+            request,
+            upgrade,
+        })
+    }
+
+    async fn revision(&self, id: RevisionId) -> Result<(Arc<Member>, Arc<Known>), Refusal> {
+        match self.fleet.get(&id) {
+            Some(found) => Ok(found),
+            None => self
+                .fleet
+                .find(&id, WATCH_LAG)
+                .await
+                .ok_or_else(|| Refusal::no_revision(&id)),
+        }
+    }
+
+    async fn serve(&self, routed: Routed) -> Response<Body> {
+        let Routed {
+            member,
+            known,
+            request,
+            upgrade,
+        } = routed;
+        let start = Instant::now();
+        let deadline = Deadline::new(known.settings.limits, start, TIMED_OUT);
+        let present = self.reporter.enter(&member, start);
+        let method = request.method().clone();
+        let mut books = Books::open(present, Arc::clone(&known), method, start);
+        let answer = async {
+            match forward(&member, &known, request, start).await {
+                Ok((response, ticket)) => {
+                    books.sent(ticket);
+                    forward::finish(response, upgrade)
+                }
+                Err(refusal) => refusal.into_response(),
+            }
+        };
+        match deadline.bound(answer).await {
+            Ok(response) => {
+                books.answered(response.status());
+                forward::hold(response, books).map(|body| {
+                    if body.is_end_stream() {
+                        Body::Empty
+                    } else {
+                        Body::boxed(body)
+                    }
+                })
+            }
+            Err(TimedOut(text)) => {
+                let response = Shared::TimedOut(text).into_response();
+                books.answered(response.status());
+                response
+            }
+        }
+    }
+}
+
+/// Sends a request to a pod as soon as there is one. A pod that can't have seen the request costs
+/// it nothing but time: it keeps its turn and goes to the next.
+async fn forward(
+    member: &Arc<Member>,
+    known: &Known,
+    mut request: Request<Body>,
+    start: Instant,
+) -> Result<(Response<Body>, Ticket), Refusal> {
+    let protocol = Protocol::of(&request);
+    let cost = CONNECTION_COST + head_bytes(&request);
+    let mut turn = None;
+    loop {
+        let ticket = member.throttle().acquire(turn, cost).await?;
+        if ticket.start() == Start::Cold {
+            known.metrics.cold_started(start.elapsed());
+        }
+        match ticket.backend().upstream().send(protocol, request).await {
+            Ok(response) => return Ok((response, ticket)),
+            Err(SendError::NotSent {
+                request: unsent,
+                source,
+            }) if !matches!(source, NotSentError::Host) => {
+                debug!(revision = %member.id(), error = %source, "pod took no request");
+                member.suspect(ticket.backend());
+                turn = Some(ticket.turn());
+                request = *unsent;
+            }
+            Err(final_error) => return Err(Refusal::from(&final_error)),
+        }
+    }
+}
+
+fn head_bytes(request: &Request<Body>) -> usize {
+    let headers: &HeaderMap = request.headers();
+    let fields = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    fields.sum::<usize>() + request.uri().path().len()
+}
+
+/// Makes a request ours: without what is only for the last hop, with what the next one needs.
+fn prepare(peer: IpAddr, request: &mut Request<Body>) -> Option<Upgrade> {
+    let headers = request.headers_mut();
+    headers.insert(
+        header::PROXY_REQUEST,
+        HeaderValue::from_static(probe::ACTIVATOR),
+    );
+    let original = headers.get(header::ORIGINAL_HOST).cloned();
+    let host = original
+        .as_ref()
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    annotate(headers, peer, host, "http");
+    forward::prepare(request)
+}
+
+fn unexpected(value: &str) -> Response<Body> {
+    Shared::UnexpectedProbe(format!("{value:?}")).into_response()
+}
+
+fn with_hash(hash: http::HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    response.headers_mut().insert(header::HASH, hash);
+    response
+}

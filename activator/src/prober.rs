@@ -1,0 +1,129 @@
+//! Asking a pod whether it is ready, faster than kubelet does (contract/data-plane 2.5).
+//!
+//! The question is asked in steps of a fiftieth of the time that it has been open, so that asking
+//! adds two percent to a cold start, however long the container takes. The time for an answer
+//! grows: a far pod must not look dead for ever.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use net::body::Body;
+use net::contract::{header as own, probe, user_agent};
+use net::upstream::Protocol;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::fleet::Member;
+use crate::throttle::Backend;
+
+const SHORTEST_STEP: Duration = Duration::from_millis(5);
+/// While someone waits.
+const LONGEST_STEP: Duration = Duration::from_millis(200);
+/// While nobody does.
+const IDLE_STEP: Duration = Duration::from_secs(1);
+const STEPS_PER_WAIT: u32 = 50;
+const FIRST_PATIENCE: Duration = Duration::from_millis(300);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
+/// No answer of a queue-proxy to a probe is longer.
+const LONGEST_ANSWER: usize = 1024;
+
+/// A pod to ask.
+#[derive(Debug)]
+pub(crate) struct Target {
+    /// Revision that wants to know.
+    pub(crate) member: Weak<Member>,
+    /// Name of the pod.
+    pub(crate) pod: String,
+    /// Its connections: the one that got the answer is kept for the first request.
+    pub(crate) backend: Arc<Backend>,
+}
+
+/// Asks until the pod answers, or until nobody wants to know any more.
+pub(crate) async fn ask_until_answered(target: Target) {
+    let start = Instant::now();
+    let mut patience = FIRST_PATIENCE;
+    loop {
+        match timeout(patience, is_ready(&target.backend)).await {
+            Ok(true) => {
+                if let Some(member) = target.member.upgrade() {
+                    member.answered(&target.pod, &target.backend);
+                }
+                return;
+            }
+            Ok(false) => {}
+            Err(_) => patience = (patience * 3 / 2).min(LONGEST_PATIENCE),
+        }
+        let Some(member) = target.member.upgrade() else {
+            return;
+        };
+        if !member.is_probed(&target.pod, &target.backend) {
+            return;
+        }
+        let throttle = Arc::clone(member.throttle());
+        drop(member);
+        if throttle.waiting() > 0 {
+            sleep(step(start.elapsed(), LONGEST_STEP)).await;
+        } else {
+            tokio::select! {
+                () = sleep(step(start.elapsed(), IDLE_STEP)) => {}
+                () = throttle.joined() => {}
+            }
+        }
+    }
+}
+
+/// Time to the next question when the first one was asked `open` ago.
+fn step(open: Duration, longest: Duration) -> Duration {
+    (open / STEPS_PER_WAIT).clamp(SHORTEST_STEP, longest)
+}
+
+async fn is_ready(backend: &Backend) -> bool {
+    let request = question(backend);
+    let Ok(response) = backend.upstream().send(Protocol::Http1, request).await else {
+        return false;
+    };
+    let status = response.status();
+    let body = Limited::new(response.into_body(), LONGEST_ANSWER)
+        .collect()
+        .await;
+    status == StatusCode::OK
+        && body.is_ok_and(|body| body.to_bytes().as_ref() == probe::QUEUE.as_bytes())
+}
+
+fn question(backend: &Backend) -> Request<Body> {
+    let mut request = Request::new(Body::Empty);
+    *request.uri_mut() = http::Uri::from_static(probe::PATH);
+    let headers = request.headers_mut();
+    if let Ok(host) = HeaderValue::try_from(backend.upstream().addr().to_string()) {
+        headers.insert(header::HOST, host);
+    }
+    headers.insert(
+        header::USER_AGENT,
+        HeaderValue::from_static(user_agent::ACTIVATOR),
+    );
+    headers.insert(own::PROBE, HeaderValue::from_static(probe::QUEUE));
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{IDLE_STEP, LONGEST_STEP, step};
+
+    #[test]
+    fn steps_are_two_percent_of_the_wait_within_bounds() {
+        let cases = [
+            (0, LONGEST_STEP, 5),
+            (700, LONGEST_STEP, 14),
+            (5_000, LONGEST_STEP, 100),
+            (60_000, LONGEST_STEP, 200),
+            (60_000, IDLE_STEP, 1_000),
+        ];
+        for (open, longest, expected) in cases {
+            let step = step(Duration::from_millis(open), longest);
+            assert_eq!(step, Duration::from_millis(expected), "open for {open} ms");
+        }
+    }
+}

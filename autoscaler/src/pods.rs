@@ -1,0 +1,176 @@
+//! Pods per revision, counted as they change (contract/data-plane 1.5).
+
+use std::collections::HashMap;
+
+use crds::name::serving;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ObjectMeta;
+use kube::{Resource, ResourceExt};
+use parking_lot::Mutex;
+use serde::Deserialize;
+
+use crate::id::RevisionId;
+
+/// As much of a pod as we look at: the store holds every pod of every revision, and a whole pod
+/// is ten times as large.
+#[derive(Resource, Clone, Debug, Default, Deserialize)]
+#[resource(inherit = "Pod")]
+pub struct RevisionPod {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    status: PodStatus,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct PodStatus {
+    #[serde(default)]
+    phase: String,
+    #[serde(default)]
+    conditions: Vec<PodCondition>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct PodCondition {
+    #[serde(rename = "type")]
+    type_: String,
+    status: String,
+}
+
+/// Pods of one revision. A pod counts once, or not at all when it has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PodCounts {
+    /// Running, ready, and not about to go.
+    pub ready: u32,
+    /// Running, but not ready.
+    pub not_ready: u32,
+    /// Not running yet.
+    pub pending: u32,
+    /// About to go.
+    pub terminating: u32,
+}
+
+/// What a pod is to the autoscaler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Pending,
+    NotReady,
+    Ready,
+    Terminating,
+    Ended,
+}
+
+/// All pods of all revisions.
+#[derive(Debug, Default)]
+pub struct Pods {
+    revisions: Mutex<HashMap<RevisionId, HashMap<String, Stage>>>,
+}
+
+impl Pods {
+    /// Pods of a revision.
+    pub fn counts(&self, id: &RevisionId) -> PodCounts {
+        let mut counts = PodCounts::default();
+        let revisions = self.revisions.lock();
+        for stage in revisions.get(id).into_iter().flat_map(HashMap::values) {
+            match stage {
+                Stage::Pending => counts.pending += 1,
+                Stage::NotReady => counts.not_ready += 1,
+                Stage::Ready => counts.ready += 1,
+                Stage::Terminating => counts.terminating += 1,
+                Stage::Ended => {}
+            }
+        }
+        counts
+    }
+
+    /// Takes a pod that was added or changed. Answers with its revision if its counts may differ
+    /// now.
+    pub fn keep(&self, pod: &RevisionPod) -> Option<RevisionId> {
+        let (id, stage) = (revision(pod)?, stage(pod));
+        let mut revisions = self.revisions.lock();
+        let before = revisions
+            .entry(id.clone())
+            .or_default()
+            .insert(pod.name_any(), stage);
+        (before != Some(stage)).then_some(id)
+    }
+
+    /// Forgets a pod that was deleted. Answers with its revision.
+    pub fn forget(&self, pod: &RevisionPod) -> Option<RevisionId> {
+        let id = revision(pod)?;
+        let mut revisions = self.revisions.lock();
+        let pods = revisions.get_mut(&id)?;
+        pods.remove(&pod.name_any());
+        if pods.is_empty() {
+            revisions.remove(&id);
+        }
+        Some(id)
+    }
+}
+
+/// The revision that a Deployment or a pod belongs to.
+pub fn revision<K: ResourceExt>(object: &K) -> Option<RevisionId> {
+    let name = object.labels().get(serving::REVISION)?;
+    Some(RevisionId::new(object.namespace()?, name))
+}
+
+fn stage(pod: &RevisionPod) -> Stage {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return Stage::Terminating;
+    }
+    let is_ready = |found: &PodCondition| found.type_ == "Ready" && found.status == "True";
+    match pod.status.phase.as_str() {
+        "Running" if pod.status.conditions.iter().any(is_ready) => Stage::Ready,
+        "Running" => Stage::NotReady,
+        "Succeeded" | "Failed" => Stage::Ended,
+        _ => Stage::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{PodCounts, Pods, RevisionPod};
+    use crate::id::RevisionId;
+    use serde_json::json;
+
+    fn pod(name: &str, phase: &str, ready: &str, deleted: bool) -> RevisionPod {
+        let deleted = deleted.then_some("2026-01-01T00:00:00Z");
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": name, "namespace": "ns", "deletionTimestamp": deleted,
+                "labels": { "serving.knative.dev/revision": "hello" }
+            },
+            "status": { "phase": phase, "conditions": [{ "type": "Ready", "status": ready }] }
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_pod_counts_by_its_stage() {
+        let (pods, id) = (Pods::default(), RevisionId::new("ns", "hello"));
+        pods.keep(&pod("a", "Running", "True", false));
+        pods.keep(&pod("b", "Running", "True", false));
+        pods.keep(&pod("c", "Running", "False", false));
+        pods.keep(&pod("d", "Pending", "False", false));
+        pods.keep(&pod("e", "Running", "True", true));
+        pods.keep(&pod("f", "Failed", "False", false));
+        let counts = PodCounts {
+            ready: 2,
+            not_ready: 1,
+            pending: 1,
+            terminating: 1,
+        };
+        assert_eq!(pods.counts(&id), counts);
+    }
+
+    #[test]
+    fn changes_of_the_counts_are_told_and_nothing_is_left_behind() {
+        let (pods, id) = (Pods::default(), RevisionId::new("ns", "hello"));
+        let starting = pod("a", "Pending", "False", false);
+        assert_eq!(pods.keep(&starting).as_ref(), Some(&id));
+        assert_eq!(pods.keep(&starting), None);
+        assert_eq!(pods.keep(&RevisionPod::default()), None);
+        assert_eq!(pods.forget(&starting).as_ref(), Some(&id));
+        assert_eq!(pods.counts(&id), PodCounts::default());
+        assert!(pods.revisions.lock().is_empty());
+    }
+}

@@ -1,0 +1,195 @@
+//! Validation: why an object is refused, in the words that users of the peer know
+//! (contract/control-plane 1.2 to 1.9). Pure; nothing panics on any input.
+
+mod autoscaling;
+mod changes;
+mod container;
+mod domain_mapping;
+mod env;
+mod fields;
+mod grammar;
+mod metadata;
+mod mount;
+mod names;
+mod networking;
+mod pod;
+mod probe;
+mod security;
+mod sidecar;
+mod template;
+mod traffic;
+mod volume;
+
+pub use grammar::FieldErrors;
+
+use crate::autoscaling::{Metric, PodAutoscaler};
+use crate::certificate::Certificate;
+use crate::config::Settings;
+use crate::configuration::Configuration;
+use crate::domain_mapping::DomainMapping;
+use crate::name::serving;
+use crate::networking::{Ingress, ServerlessService};
+use crate::revision::Revision;
+use crate::route::Route;
+use crate::service::Service;
+
+/// What validation needs to know besides the object.
+#[derive(Clone, Copy, Debug)]
+pub struct ValidationContext<'a> {
+    /// The settings of the system.
+    pub settings: &'a Settings,
+    /// Whether only the status is written: then old faults of the spec do not count.
+    pub status_only: bool,
+}
+
+/// What is wrong with a Service. `old` is what it was before an update.
+pub fn validate_service(
+    service: &Service,
+    old: Option<&Service>,
+    ctx: &ValidationContext<'_>,
+) -> FieldErrors {
+    if ctx.status_only {
+        return FieldErrors::none();
+    }
+    let mut errors = metadata::of_parent(&service.metadata).at("metadata");
+    let template = &service.spec.template;
+    errors.also(template::validate(template, ctx).at("template").at("spec"));
+    errors.also(template::own_name(&service.metadata, template).at("spec.template"));
+    errors.also(traffic::of_service(&service.spec.traffic).at("spec"));
+    if let Some(old) = old {
+        errors.also(metadata::signatures(
+            &service.metadata,
+            &old.metadata,
+            service.spec != old.spec,
+        ));
+        errors.also(template::renamed(template, &old.spec.template).at("spec.template"));
+    }
+    errors
+}
+
+/// What is wrong with a Configuration. `old` is what it was before an update.
+pub fn validate_configuration(
+    configuration: &Configuration,
+    old: Option<&Configuration>,
+    ctx: &ValidationContext<'_>,
+) -> FieldErrors {
+    if ctx.status_only {
+        return FieldErrors::none();
+    }
+    let meta = &configuration.metadata;
+    let mut errors = metadata::of_parent(meta).at("metadata");
+    errors.also(metadata::owner_label(meta, serving::SERVICE, "Service"));
+    let template = &configuration.spec.template;
+    errors.also(template::validate(template, ctx).at("spec.template"));
+    errors.also(template::own_name(meta, template).at("spec.template"));
+    if let Some(old) = old {
+        if !metadata::is_owned(meta) {
+            let changed = configuration.spec != old.spec;
+            errors.also(metadata::signatures(meta, &old.metadata, changed));
+        }
+        errors.also(template::renamed(template, &old.spec.template).at("spec.template"));
+    }
+    errors
+}
+
+/// What is wrong with a Revision. `old` is what it was before an update: the spec never changes.
+pub fn validate_revision(
+    revision: &Revision,
+    old: Option<&Revision>,
+    ctx: &ValidationContext<'_>,
+) -> FieldErrors {
+    let meta = &revision.metadata;
+    let mut errors = metadata::name(meta).at("metadata");
+    errors.also(metadata::owner_label(
+        meta,
+        serving::CONFIGURATION,
+        "Configuration",
+    ));
+    errors.also(template::annotations(meta.annotations.as_ref(), ctx).at("metadata.annotations"));
+    match old {
+        Some(old) => errors.also(changes::immutable(&revision.spec, &old.spec)),
+        None => errors.also(template::spec(&revision.spec, ctx).at("spec")),
+    }
+    errors
+}
+
+/// What is wrong with a Route. `old` is what it was before an update.
+pub fn validate_route(
+    route: &Route,
+    old: Option<&Route>,
+    ctx: &ValidationContext<'_>,
+) -> FieldErrors {
+    if ctx.status_only {
+        return FieldErrors::none();
+    }
+    let meta = &route.metadata;
+    let mut errors = metadata::of_parent(meta).at("metadata");
+    errors.also(metadata::owner_label(meta, serving::SERVICE, "Service"));
+    errors.also(traffic::of_route(&route.spec.traffic).at("spec"));
+    if let Some(old) = old
+        && !metadata::is_owned(meta)
+    {
+        errors.also(metadata::signatures(
+            meta,
+            &old.metadata,
+            route.spec != old.spec,
+        ));
+    }
+    errors
+}
+
+/// What is wrong with a DomainMapping. `old` is what it was before an update.
+pub fn validate_domain_mapping(
+    mapping: &DomainMapping,
+    old: Option<&DomainMapping>,
+    ctx: &ValidationContext<'_>,
+) -> FieldErrors {
+    if ctx.status_only {
+        return FieldErrors::none();
+    }
+    let mut errors = domain_mapping::validate(mapping);
+    if let Some(old) = old {
+        let changed = mapping.spec != old.spec;
+        errors.also(metadata::signatures(
+            &mapping.metadata,
+            &old.metadata,
+            changed,
+        ));
+    }
+    errors
+}
+
+/// What is wrong with a PodAutoscaler.
+pub fn validate_pod_autoscaler(
+    autoscaler: &PodAutoscaler,
+    ctx: &ValidationContext<'_>,
+) -> FieldErrors {
+    let annotations = autoscaler.metadata.annotations.as_ref();
+    let mut errors = autoscaling::validate(annotations, ctx).at("metadata.annotations");
+    errors.also(autoscaling::spec(&autoscaler.spec, ctx).at("spec"));
+    errors
+}
+
+/// What is wrong with a Metric.
+pub fn validate_metric(metric: &Metric, ctx: &ValidationContext<'_>) -> FieldErrors {
+    let annotations = metric.metadata.annotations.as_ref();
+    autoscaling::validate(annotations, ctx).at("metadata.annotations")
+}
+
+/// What is wrong with an Ingress.
+pub fn validate_ingress(ingress: &Ingress) -> FieldErrors {
+    networking::ingress(ingress).at("spec")
+}
+
+/// What is wrong with a ServerlessService.
+pub fn validate_serverless_service(service: &ServerlessService) -> FieldErrors {
+    networking::serverless_service(&service.spec).at("spec")
+}
+
+/// What is wrong with a Certificate.
+pub fn validate_certificate(certificate: &Certificate) -> FieldErrors {
+    networking::certificate(&certificate.spec).at("spec")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+use super::{check, container_faults, pod_faults};
+
+/// A pod with one volume, mounted read-only.
+fn volume_faults(settings: &str, volume: &str) -> String {
+    let pod = format!(
+        "{{containers: [{{image: a/b, volumeMounts: [{{name: v, mountPath: /v, readOnly: true}}]}}], volumes: [{{name: v, {volume}}}]}}"
+    );
+    pod_faults(settings, &pod).replace("volumes[0].", "").replace(": volumes[0]", ": ")
+}
+
+#[test]
+fn volumes_have_one_source_that_is_allowed() {
+    let all = "configMap, csi, emptyDir, ephemeral, hostPath, image, persistentVolumeClaim, projected, secret";
+    let paths: Vec<String> = all.split(", ").map(|source| format!("volumes[0].{source}")).collect();
+    let neither = format!("expected exactly one, got neither: {}", paths.join(", "));
+    let neither = neither.replace("volumes[0].", "");
+    check(
+        &[
+            ("", "secret: {secretName: s}", ""),
+            ("", "configMap: {name: m}", ""),
+            ("", "emptyDir: {}", ""),
+            ("", "", &neither),
+            ("", "secret: {secretName: s}, configMap: {name: m}", "expected exactly one, got both: configMap, secret"),
+            ("", "secret: {}", "missing field(s): secret.secretName"),
+            ("", "configMap: {}", "missing field(s): configMap.name"),
+            ("", "emptyDir: {medium: Memory}", ""),
+            ("", "emptyDir: {medium: Tape}", "invalid value: Tape: emptyDir.medium"),
+            ("kubernetes.podspec-volumes-emptydir: Disabled", "emptyDir: {}", "EmptyDir volume support is disabled, but found EmptyDir volume v: "),
+            ("", "hostPath: {path: /x}", "HostPath volume support is disabled, but found HostPath volume v: "),
+            ("", "csi: {driver: d}", "CSI volume support is disabled, but found CSI volume v: "),
+            ("", "ephemeral: {}", "Ephemeral volume support is disabled, but found Ephemeral volume v: "),
+            ("", "image: {reference: r}", "Image volume support is disabled, but found Image volume v: "),
+            ("kubernetes.podspec-volumes-hostpath: Enabled", "hostPath: {path: /x}", ""),
+            ("kubernetes.podspec-volumes-csi: Enabled", "csi: {driver: d}", ""),
+            ("kubernetes.podspec-volumes-ephemeral: Enabled", "ephemeral: {}", ""),
+            ("kubernetes.podspec-volumes-image: Enabled", "image: {reference: r}", ""),
+            ("kubernetes.podspec-persistent-volume-write: Enabled", "persistentVolumeClaim: {claimName: c}", "Persistent volume claim support is disabled, but found persistent volume claim c: "),
+            ("kubernetes.podspec-persistent-volume-claim: Enabled", "persistentVolumeClaim: {claimName: c}", "Persistent volume write support is disabled, but found persistent volume claim c that is not read-only: "),
+            ("kubernetes.podspec-persistent-volume-claim: Enabled", "persistentVolumeClaim: {claimName: c, readOnly: true}", ""),
+            ("", "nfs: {path: /, server: s}, emptyDir: {}", "must not set the field(s): nfs"),
+        ],
+        volume_faults,
+    );
+}
+
+#[test]
+fn projected_volumes_have_sources_of_four_kinds() {
+    check(
+        &[
+            ("", "projected: {sources: [{secret: {name: s}}, {configMap: {name: m}}]}", ""),
+            ("", "projected: {sources: [{serviceAccountToken: {path: p}}, {downwardAPI: {}}]}", ""),
+            ("", "projected: {sources: [{}]}", "expected exactly one, got neither: projected.sources[0].configMap, projected.sources[0].downwardAPI, projected.sources[0].secret, projected.sources[0].serviceAccountToken"),
+            ("", "projected: {sources: [{secret: {name: s}, downwardAPI: {}}]}", "expected exactly one, got both: projected.sources[0].downwardAPI, projected.sources[0].secret"),
+            ("", "projected: {sources: [{secret: {}}]}", "missing field(s): projected.sources[0].secret.name"),
+            ("", "projected: {sources: [{configMap: {}}]}", "missing field(s): projected.sources[0].configMap.name"),
+            ("", "projected: {sources: [{serviceAccountToken: {}}]}", "missing field(s): projected.sources[0].serviceAccountToken.path"),
+        ],
+        volume_faults,
+    );
+}
+
+#[test]
+fn volumes_have_names_and_are_mounted() {
+    let mounted = "containers: [{image: a/b, volumeMounts: [{name: v, mountPath: /v}]}]";
+    let bad = pod_faults("", &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: V_, emptyDir: {{}}}}]}}"));
+    assert!(bad.starts_with("invalid value: V_: volumes[1].name\n[a lowercase RFC 1123 label"));
+    check(
+        &[
+            ("", &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}]}}"), ""),
+            ("", &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: w, emptyDir: {{}}}}]}}"), "volume with name \"w\" not mounted: volumes[1].name"),
+            ("", &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: v, emptyDir: {{}}}}]}}"), "duplicate volume name \"v\": volumes[1].name"),
+            ("", &format!("{{{mounted}}}"), "volumeMount has no matching volume: containers[0].volumeMounts[0].name"),
+        ],
+        pod_faults,
+    );
+}
+
+/// One mount of an emptyDir `e`, a secret `s` or a read-only claim `c`; all are mounted elsewhere.
+fn mount_faults(settings: &str, mount: &str) -> String {
+    let elsewhere = "{name: e, mountPath: /e}, {name: s, mountPath: /s, readOnly: true}, {name: c, mountPath: /c, readOnly: true}";
+    let pod = format!(
+        "{{containers: [{{image: a/b, volumeMounts: [{{{mount}}}, {elsewhere}]}}], volumes: [{{name: e, emptyDir: {{}}}}, {{name: s, secret: {{secretName: x}}}}, {{name: c, persistentVolumeClaim: {{claimName: c, readOnly: true}}}}]}}"
+    );
+    let settings = format!("kubernetes.podspec-persistent-volume-claim: Enabled, {settings}");
+    pod_faults(&settings, &pod).replace("containers[0].volumeMounts[0].", "")
+}
+
+#[test]
+fn mounts_are_checked() {
+    let on = "kubernetes.podspec-volumes-mount-propagation: Enabled";
+    check(
+        &[
+            ("", "name: e, mountPath: /x, subPath: y", ""),
+            ("", "name: e", "missing field(s): mountPath"),
+            ("", "name: e, mountPath: x", "invalid value: x: mountPath"),
+            ("", "name: e, mountPath: /", "mountPath \"/\" is a reserved path: mountPath"),
+            ("", "name: e, mountPath: /dev", "mountPath \"/dev\" is a reserved path: mountPath"),
+            ("", "name: e, mountPath: /dev/log/", "mountPath \"/dev/log\" is a reserved path: mountPath"),
+            ("", "name: e, mountPath: /x/../dev", "mountPath \"/dev\" is a reserved path: mountPath"),
+            ("", "name: e, mountPath: /e", "\"/e\" must be unique: containers[0].volumeMounts[1].mountPath"),
+            ("", "name: s, mountPath: /x, readOnly: true", ""),
+            ("", "name: s, mountPath: /x", "volume mount should be readOnly for this type of volume: readOnly"),
+            ("", "name: c, mountPath: /x", "volume is readOnly but volume mount is not: readOnly"),
+            ("", "name: e, mountPath: /x, subPathExpr: $(X)", "must not set the field(s): subPathExpr"),
+            ("", "name: e, mountPath: /x, mountPropagation: None", "Volume Mount Propagation support is disabled, but found volume mount e with mount propagation: mountPropagation"),
+            (on, "name: e, mountPath: /x, mountPropagation: None", ""),
+            (on, "name: e, mountPath: /x, mountPropagation: HostToContainer", ""),
+            (on, "name: e, mountPath: /x, mountPropagation: Bidirectional", "invalid value: Bidirectional: mountPropagation"),
+        ],
+        mount_faults,
+    );
+    assert_eq!(container_faults("", "volumeMounts: []"), "");
+}

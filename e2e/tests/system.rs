@@ -1,0 +1,13 @@
+//! What Fermata does on a real cluster. `make e2e` runs it; each test has its own namespace.
+//!
+//! They are one binary, so that those which wait (for a window, for an image that never comes) do
+//! it at the same time. Tests that disturb others are in `faults.rs`.
+
+mod system {
+    mod bad_input;
+    mod install;
+    mod lifecycle;
+    mod samples;
+    mod scale_from_zero;
+    mod split;
+}

@@ -1,0 +1,8 @@
+//! The parts together, over real sockets on loopback: a client, a proxy made of them, an app.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+mod connections;
+mod passing;
+mod support;
+mod upgrades;

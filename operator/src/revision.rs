@@ -1,0 +1,114 @@
+//! Revision: its Deployment and PodAutoscaler, and whether it can serve (contract/control-plane
+//! 2.4 to 2.6, 3.3).
+//!
+//! ```text
+//! Revision ──► Deployment ──► pods        (replicas: at creation ours, then the autoscaler's)
+//!         └──► PodAutoscaler ──► ...      (the autoscaler's)
+//! ```
+
+mod apply;
+mod desired;
+mod digests;
+mod fault;
+mod gather;
+mod name;
+mod reachability;
+mod status;
+#[cfg(test)]
+mod tests;
+mod update;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crds::condition::{READY, Truth, find};
+use crds::revision::{Revision, RevisionStatus};
+use kube::runtime::controller::Action;
+use runtime::kube::apply::{ApplyError, write_status};
+use runtime::kube::event::EventKind;
+
+use self::apply::{Written, announce_images, apply};
+use self::desired::{Inputs, desired};
+use self::gather::{Seen, gather};
+use self::verdict::verdict;
+use crate::child::Child;
+use crate::context::Context;
+use crate::error::ReconcileError;
+
+/// How long until something that the API server refused is tried again: what refused it (a quota,
+/// another webhook) may change without telling us.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
+
+/// Brings one Revision a step closer to its spec. Safe to run at any time, twice, or half-way.
+///
+/// gather -> digests -> verdict -> desired -> apply (io) -> status (io)
+pub(crate) async fn reconcile(
+    revision: Arc<Revision>,
+    ctx: Arc<Context>,
+) -> Result<Action, ReconcileError> {
+    if revision.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let settings = ctx.settings();
+    if settings.deployment.queue_sidecar_image.is_empty() {
+        let what = "config-deployment names no queue-sidecar-image".to_owned();
+        return Err(ReconcileError::NotYet { what });
+    }
+    let old = revision.status.clone().unwrap_or_default();
+    let always_schedulable = settings.deployment.pod_is_always_schedulable;
+    let judge = |seen: &Seen| verdict(seen, &old.conditions, always_schedulable);
+    let mut seen = gather(&ctx.stores, &revision);
+    let digests = digests::resolve(&revision);
+    let mut found = judge(&seen);
+    let children = desired(&Inputs {
+        revision: &revision,
+        settings: &settings,
+        digests: &digests,
+        system_namespace: &ctx.system_namespace,
+        reachability: reachability::reachability(&revision, seen.deployment.ours(), &found),
+        autoscaler: seen.autoscaler.ours(),
+    });
+    let applied = apply(&ctx.client, &seen, &children).await;
+    match &applied {
+        Ok(Written::Unchanged | Written::Changed)
+        | Err(ApplyError::Conflict { .. } | ApplyError::Transient { .. }) => {}
+        Ok(Written::Foreign) => {
+            seen.deployment = Child::Foreign;
+            found = judge(&seen);
+        }
+        Err(refused @ ApplyError::Rejected { .. }) => found = found.refused(refused.message()),
+    }
+    let log_template = &settings.observability.logging_revision_url_template;
+    let status = status::status(&revision, &found, &seen, digests, log_template, ctx.now());
+    store(&ctx, &revision, &old, &status).await?;
+    match applied {
+        Ok(Written::Changed) => {
+            announce_images(&ctx.client, &children).await;
+            Ok(Action::await_change())
+        }
+        Ok(Written::Unchanged | Written::Foreign) => Ok(Action::await_change()),
+        Err(ApplyError::Rejected { .. }) => Ok(Action::requeue(REFUSED_AGAIN)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn store(
+    ctx: &Context,
+    revision: &Revision,
+    old: &RevisionStatus,
+    new: &RevisionStatus,
+) -> Result<(), ReconcileError> {
+    if old == new {
+        return Ok(());
+    }
+    write_status(&ctx.client, revision, new).await?;
+    let ready = |status: &RevisionStatus| Truth::of(find(&status.conditions, READY)).is_true();
+    if ready(new) && !ready(old) {
+        let message = "Revision becomes ready upon all resources being ready";
+        ctx.events
+            .publish(revision, EventKind::Normal, "RevisionReady", message)
+            .await;
+    }
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! What the cluster knows of one Revision. Reads stores only.
+
+use std::sync::Arc;
+
+use crds::autoscaling::PodAutoscaler;
+use crds::name::serving;
+use crds::revision::Revision;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+
+use super::name;
+use crate::child::Child;
+use crate::stores::Stores;
+
+/// The children as they are, and the pods where they may tell what is wrong.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// Name of the parent.
+    pub(super) revision: String,
+    /// What makes the pods.
+    pub(super) deployment: Child<Deployment>,
+    /// What scales them.
+    pub(super) autoscaler: Child<PodAutoscaler>,
+    /// Pods by name; only those of a Deployment that wants pods and has none that serve.
+    pub(super) pods: Vec<Arc<Pod>>,
+}
+
+/// Reads the stores.
+pub(super) fn gather(stores: &Stores, revision: &Revision) -> Seen {
+    let (name, namespace) = (
+        revision.name_any(),
+        revision.namespace().unwrap_or_default(),
+    );
+    let uid = revision.metadata.uid.as_deref();
+    let deployment = ObjectRef::new(&name::deployment(&name)).within(&namespace);
+    let deployment = Child::of(stores.deployments.get(&deployment), uid);
+    let autoscaler = ObjectRef::new(&name).within(&namespace);
+    let autoscaler = Child::of(stores.pod_autoscalers.get(&autoscaler), uid);
+    let pods = match deployment.ours() {
+        Some(deployment) if lacks_pods(deployment) => pods(stores, revision),
+        Some(_) | None => Vec::new(),
+    };
+    Seen {
+        revision: name,
+        deployment,
+        autoscaler,
+        pods,
+    }
+}
+
+/// Whether pods are wanted and none is available.
+fn lacks_pods(deployment: &Deployment) -> bool {
+    let status = deployment.status.as_ref();
+    wanted_replicas(deployment) > 0
+        && status
+            .and_then(|status| status.available_replicas)
+            .unwrap_or(0)
+            == 0
+}
+
+/// How many pods the autoscaler has ordered.
+pub(super) fn wanted_replicas(deployment: &Deployment) -> i32 {
+    deployment
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.replicas)
+        .unwrap_or(1)
+}
+
+/// How many pods serve.
+pub(super) fn ready_replicas(deployment: &Deployment) -> i32 {
+    deployment
+        .status
+        .as_ref()
+        .and_then(|status| status.ready_replicas)
+        .unwrap_or(0)
+}
+
+fn pods(stores: &Stores, revision: &Revision) -> Vec<Arc<Pod>> {
+    let (namespace, uid) = (&revision.metadata.namespace, &revision.metadata.uid);
+    let mut pods = stores.pods.state_filter(|pod| {
+        pod.metadata.namespace == *namespace
+            && pod.labels().get(serving::REVISION_UID) == uid.as_ref()
+            && pod.metadata.deletion_timestamp.is_none()
+    });
+    pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+    pods
+}
