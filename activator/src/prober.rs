@@ -62,12 +62,14 @@ pub(crate) async fn ask_until_answered(target: Target) {
         }
         let throttle = Arc::clone(member.throttle());
         drop(member);
+        // Before the look, or whoever comes in between would wait for the idle step.
+        let joined = throttle.joined();
         if throttle.waiting() > 0 {
             sleep(step(start.elapsed(), LONGEST_STEP)).await;
         } else {
             tokio::select! {
                 () = sleep(step(start.elapsed(), IDLE_STEP)) => {}
-                () = throttle.joined() => {}
+                () = joined => {}
             }
         }
     }

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use net::upstream::Upstream;
 use parking_lot::Mutex;
 use prometheus::IntGauge;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
 pub use budget::Budget;
@@ -204,9 +205,9 @@ impl Throttle {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Returns when a request joins the line. Cancel-safe.
-    pub async fn joined(&self) {
-        self.joined.notified().await;
+    /// Ends when a request joins the line after this call, polled or not. Cancel-safe.
+    pub fn joined(&self) -> Notified<'_> {
+        self.joined.notified()
     }
 
     fn dispatch(self: &Arc<Self>) {

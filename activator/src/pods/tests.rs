@@ -66,41 +66,26 @@ fn trouble(reason: &str, message: &str) -> Trouble {
     }
 }
 
+fn check(cases: Vec<(&str, Value, PodState)>) {
+    for (case, patch, expected) in cases {
+        assert_eq!(pod_state(&pod(patch)), expected, "{case}");
+    }
+}
+
 #[test]
-fn pods_are_read_as_they_are() {
+fn pod_is_where_kubernetes_says_unless_it_leaves() {
+    let starting = || PodState::Starting { trouble: None };
     let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
-    let running = status(&json!({"running": {}}), 1);
-    let looping = status(&json!({"running": {}}), 2);
-    let exec =
-        json!({"containers": [{"name": "a", "readinessProbe": {"exec": {"command": ["x"]}}}]});
-    let http = json!({"containers": [{"name": "a", "readinessProbe": {"httpGet": {"port": 1}}}]});
-    let startup =
-        json!({"containers": [{"name": "a", "startupProbe": {"tcpSocket": {"port": 1}}}]});
-    let old_port = |word| PodState::Up {
-        address: "10.0.0.1:8012".parse().unwrap(),
-        word,
-        restarts: 0,
-        trouble: None,
-    };
-    let cases = [
-        (
-            "no address",
-            json!({"status": {"podIP": null}}),
-            PodState::Starting { trouble: None },
-        ),
-        (
-            "unreadable address",
-            json!({"status": {"podIP": "x"}}),
-            PodState::Starting { trouble: None },
-        ),
+    let (address, restarts) = ("10.0.0.1:8013".parse().unwrap(), 0);
+    let leaving = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
+    check(vec![
+        ("no address", json!({"status": {"podIP": null}}), starting()),
+        ("bad address", json!({"status": {"podIP": "x"}}), starting()),
         ("address", json!({}), up(Word::QueueProxy, 0, None)),
         (
             "ready",
             json!({"status": ready}),
-            PodState::Ready {
-                address: "10.0.0.1:8013".parse().unwrap(),
-                restarts: 0,
-            },
+            PodState::Ready { address, restarts },
         ),
         (
             "failed",
@@ -109,52 +94,62 @@ fn pods_are_read_as_they_are() {
         ),
         (
             "leaving, though ready",
-            json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}, "status": ready}),
+            json!({"metadata": leaving, "status": ready}),
             PodState::Gone,
         ),
-        ("exec probe", json!({"spec": exec}), old_port(Word::Kubelet)),
-        (
-            "startup probe",
-            json!({"spec": startup}),
-            old_port(Word::Kubelet),
-        ),
-        (
-            "http probe",
-            json!({"spec": http}),
-            old_port(Word::QueueProxy),
-        ),
+    ]);
+}
+
+#[test]
+fn probes_that_only_kubelet_runs_need_its_word() {
+    let spec = |container: Value| json!({"spec": {"containers": [container]}});
+    let (restarts, trouble) = (0, None);
+    let address = "10.0.0.1:8012".parse().unwrap();
+    let up = |word| PodState::Up {
+        address,
+        word,
+        restarts,
+        trouble: trouble.clone(),
+    };
+    let exec = json!({"name": "a", "readinessProbe": {"exec": {"command": ["x"]}}});
+    let http = json!({"name": "a", "readinessProbe": {"httpGet": {"port": 1}}});
+    let startup = json!({"name": "a", "startupProbe": {"tcpSocket": {"port": 1}}});
+    check(vec![
+        ("exec probe", spec(exec), up(Word::Kubelet)),
+        ("startup probe", spec(startup), up(Word::Kubelet)),
+        ("http probe", spec(http), up(Word::QueueProxy)),
+    ]);
+}
+
+#[test]
+fn trouble_is_what_does_not_pass_by_itself() {
+    let case = |status: Value| json!({"status": status});
+    let up = |restarts, trouble| up(Word::QueueProxy, restarts, trouble);
+    let running = json!({"running": {}});
+    let pull = trouble("ImagePullBackOff", "why");
+    let looping = trouble("CrashLoopBackOff", "boom");
+    check(vec![
         (
             "image can't be pulled",
-            json!({"status": waiting("ImagePullBackOff")}),
-            up(
-                Word::QueueProxy,
-                0,
-                Some(trouble("ImagePullBackOff", "why")),
-            ),
+            case(waiting("ImagePullBackOff")),
+            up(0, Some(pull)),
         ),
         (
-            "container is being made",
-            json!({"status": waiting("ContainerCreating")}),
-            up(Word::QueueProxy, 0, None),
+            "is being made",
+            case(waiting("ContainerCreating")),
+            up(0, None),
         ),
         (
             "one crash is no loop",
-            json!({"status": running}),
-            up(Word::QueueProxy, 1, None),
+            case(status(&running, 1)),
+            up(1, None),
         ),
         (
-            "runs for a moment between two crashes",
-            json!({"status": looping}),
-            up(
-                Word::QueueProxy,
-                2,
-                Some(trouble("CrashLoopBackOff", "boom")),
-            ),
+            "runs between two crashes",
+            case(status(&running, 2)),
+            up(2, Some(looping)),
         ),
-    ];
-    for (case, patch, expected) in cases {
-        assert_eq!(pod_state(&pod(patch)), expected, "{case}");
-    }
+    ]);
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! The front door with real sockets.
+#![expect(clippy::unwrap_used, reason = "all of it is test, the world too")]
 
 mod world;
 

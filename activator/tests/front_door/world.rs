@@ -153,8 +153,12 @@ impl World {
     pub(crate) async fn wait_until_held(&self, requests: usize) {
         let throttle = Arc::clone(self.fleet.get(&id()).unwrap().0.throttle());
         tokio::time::timeout(Duration::from_secs(20), async {
-            while throttle.waiting() < requests {
-                throttle.joined().await;
+            loop {
+                let joined = throttle.joined();
+                if throttle.waiting() >= requests {
+                    return;
+                }
+                joined.await;
             }
         })
         .await
