@@ -27,7 +27,7 @@ use crate::fleet::{Fleet, Known, Member};
 use crate::report::Reporter;
 use crate::revision::RevisionId;
 use crate::route::{Side, TableReader, host_of};
-use crate::throttle::{Start, Ticket};
+use crate::throttle::{Refused, Start, Ticket};
 use books::Books;
 use refusal::Refusal;
 use way::{by_host, by_revision};
@@ -139,7 +139,7 @@ impl Handler {
             }
             Door::Revision => by_revision(&mut request, &self.cluster_domain),
         }?;
-        let (member, known) = self.revision(id).await?;
+        let (member, known) = self.revision(door, id).await?;
         let upgrade = prepare(peer, &mut request);
         Ok(Routed {
             member,
@@ -149,15 +149,20 @@ impl Handler {
         })
     }
 
-    async fn revision(&self, id: RevisionId) -> Result<(Arc<Member>, Arc<Known>), Refusal> {
-        match self.fleet.get(&id) {
-            Some(found) => Ok(found),
-            None => self
-                .fleet
-                .find(&id, WATCH_LAG)
-                .await
-                .ok_or_else(|| Refusal::no_revision(&id)),
+    async fn revision(
+        &self,
+        door: Door,
+        id: RevisionId,
+    ) -> Result<(Arc<Member>, Arc<Known>), Refusal> {
+        if let Some(found) = self.fleet.get(&id) {
+            return Ok(found);
         }
+        let found = self.fleet.find(&id, WATCH_LAG).await;
+        found.ok_or_else(|| match door {
+            // The host is right; what it leads to is gone (contract/control-plane 4.11).
+            Door::Ingress(_) => Refusal::from(Refused::Deleted(id)),
+            Door::Revision => Refusal::no_revision(&id),
+        })
     }
 
     async fn serve(&self, routed: Routed) -> Response<Body> {

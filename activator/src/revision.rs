@@ -13,7 +13,6 @@ use net::timeout::Limits;
 
 /// Longest time for a request where a Revision names none (contract/control-plane 1.5).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
-const FULL_DUPLEX: &str = "features.knative.dev/http-full-duplex";
 
 /// Name of a revision. Cloning it is cheap; it shows as `namespace/name`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,8 +32,6 @@ pub struct Settings {
     pub limit: Option<NonZeroU32>,
     /// How long a request may take; waiting for a pod counts.
     pub limits: Limits,
-    /// An HTTP/1.1 answer may start before the request's body ended.
-    pub full_duplex: bool,
 }
 
 // === impl RevisionId ===
@@ -98,10 +95,6 @@ impl Settings {
                 response_start: seconds(spec.response_start_timeout_seconds),
                 idle: seconds(spec.idle_timeout_seconds),
             },
-            full_duplex: revision
-                .annotations()
-                .get(FULL_DUPLEX)
-                .is_some_and(|value| value.eq_ignore_ascii_case("enabled")),
         }
     }
 }
@@ -132,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_come_from_labels_annotations_and_spec() {
+    fn settings_come_from_labels_and_spec() {
         let mut revision = Revision::new(
             "cart-00001",
             RevisionSpec {
@@ -146,13 +139,6 @@ mod tests {
         revision.metadata.namespace = Some("shop".into());
         revision.metadata.labels =
             Some([("serving.knative.dev/service".into(), "cart".into())].into());
-        revision.metadata.annotations = Some(
-            [(
-                "features.knative.dev/http-full-duplex".into(),
-                "Enabled".into(),
-            )]
-            .into(),
-        );
         assert_eq!(
             RevisionId::of(&revision),
             Some(RevisionId::new("shop", "cart-00001"))
@@ -168,7 +154,6 @@ mod tests {
                     response_start: Some(Duration::from_secs(2)),
                     idle: None,
                 },
-                full_duplex: true,
             }
         );
     }

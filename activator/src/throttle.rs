@@ -89,7 +89,7 @@ pub enum Refused {
         trouble: Arc<str>,
     },
     /// The revision is gone.
-    #[error("revision \"{0}\" was deleted")]
+    #[error("revision \"{0}\" does not exist any more")]
     Deleted(RevisionId),
 }
 

@@ -161,7 +161,7 @@ impl<B: HttpBody, G> Guarded<B, G> {
     }
 
     /// Guards nothing.
-    pub(crate) fn free(body: B) -> Self {
+    pub fn free(body: B) -> Self {
         Self { body, guard: None }
     }
 }

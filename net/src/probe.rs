@@ -1,8 +1,8 @@
 //! Recognises probes among requests: five dialects share paths and ports
 //! (contract/data-plane 2.2, 3.2 and 9, trap 10).
 
-use http::HeaderMap;
 use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderValue};
 
 use crate::contract::{header, probe, user_agent};
 
@@ -22,17 +22,26 @@ pub enum Dialect {
 }
 
 /// The dialect of a request with these headers; None for an ordinary request. The probe header
-/// counts more than the user agent: kubelet sends both to a queue-proxy.
+/// counts more than the user agent: kubelet sends both to a queue-proxy. A prober of ours that
+/// forgets the header asks nothing that anybody knows.
 pub fn dialect(headers: &HeaderMap) -> Option<Dialect> {
-    match headers.get(header::PROBE).map(|value| value.as_bytes()) {
+    match headers.get(header::PROBE).map(HeaderValue::as_bytes) {
         Some(value) if !value.is_empty() => Some(named(value)),
-        _ => {
-            let agent = headers.get(USER_AGENT).map(|agent| agent.as_bytes());
-            let kubelet = headers.contains_key(header::KUBELET_PROBE)
-                || agent
-                    .is_some_and(|agent| agent.starts_with(user_agent::KUBELET_PREFIX.as_bytes()));
-            kubelet.then_some(Dialect::Kubelet)
-        }
+        _ => by_agent(headers),
+    }
+}
+
+fn by_agent(headers: &HeaderMap) -> Option<Dialect> {
+    let agent = headers
+        .get(USER_AGENT)
+        .map_or(&b""[..], HeaderValue::as_bytes);
+    let is = |prefix: &str| agent.starts_with(prefix.as_bytes());
+    if is(user_agent::KUBELET_PREFIX) || headers.contains_key(header::KUBELET_PROBE) {
+        Some(Dialect::Kubelet)
+    } else if is(user_agent::ACTIVATOR) || is(user_agent::AUTOSCALER) {
+        Some(Dialect::Unknown(String::new()))
+    } else {
+        None
     }
 }
 
@@ -50,9 +59,11 @@ mod tests {
     use super::{Dialect, dialect};
     use http::{HeaderMap, HeaderName};
 
+    type Headers = &'static [(&'static str, &'static str)];
+
     #[test]
     fn each_dialect_is_known_by_its_headers() {
-        let table: [(&[(&str, &str)], Option<Dialect>); 8] = [
+        let table: [(Headers, Option<Dialect>); 9] = [
             (&[], None),
             (&[("user-agent", "curl/8")], None),
             (&[("user-agent", "kube-probe/1.34")], Some(Dialect::Kubelet)),
@@ -67,6 +78,10 @@ mod tests {
             (
                 &[("k-network-probe", "activator")],
                 Some(Dialect::Activator),
+            ),
+            (
+                &[("user-agent", "Knative-Activator-Probe")],
+                Some(Dialect::Unknown(String::new())),
             ),
             (&[("k-network-probe", "probe")], Some(Dialect::Ingress)),
             (

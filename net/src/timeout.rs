@@ -147,6 +147,18 @@ impl Deadline {
 // === impl Timed ===
 
 impl<B: HttpBody> Timed<B> {
+    /// A body that has all the time in the world.
+    pub fn free(body: B) -> Self {
+        Self {
+            body,
+            timer: None,
+            total: None,
+            idle: None,
+            text: "",
+            state: State::Open,
+        }
+    }
+
     fn new(body: B, deadline: &Deadline) -> Self {
         let (total, idle) = (deadline.total(), deadline.limits.idle);
         let ends = body.is_end_stream();

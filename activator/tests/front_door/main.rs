@@ -3,6 +3,7 @@
 
 mod world;
 
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -138,7 +139,8 @@ async fn ports_serve_whom_they_are_for() {
         world.addresses.local,
         world.addresses.revision,
     );
-    let cases: [(_, &str, &[(&str, &str)], u16, &str); 11] = [
+    type Case<'a> = (SocketAddr, &'a str, &'a [(&'a str, &'a str)], u16, &'a str);
+    let cases: [Case<'_>; 11] = [
         (external, HOST, &[], 200, ""),
         (external, "cart.shop", &[], 404, ""),
         (external, "unknown.com", &[], 404, ""),

@@ -18,8 +18,7 @@ use crate::service::Service;
 
 /// Settings from `key: value` pairs, each given to every config map that knows the key.
 fn settings(pairs: &str) -> Settings {
-    let data: BTreeMap<String, String> =
-        serde_yaml::from_str(&format!("{{{pairs}}}")).unwrap();
+    let data: BTreeMap<String, String> = serde_yaml::from_str(&format!("{{{pairs}}}")).unwrap();
     Settings {
         autoscaler: AutoscalerConfig::parse(&data).unwrap(),
         defaults: DefaultsConfig::parse(&data).unwrap(),
@@ -35,7 +34,10 @@ fn object<K: DeserializeOwned>(yaml: &str) -> K {
 
 fn with<R>(pairs: &str, check: impl FnOnce(&ValidationContext<'_>) -> R) -> R {
     let settings = settings(pairs);
-    check(&ValidationContext { settings: &settings, status_only: false })
+    check(&ValidationContext {
+        settings: &settings,
+        status_only: false,
+    })
 }
 
 fn service(yaml: &str) -> Service {
@@ -50,17 +52,22 @@ fn refusals(service: &Service, pairs: &str) -> FieldErrors {
 
 /// What is wrong with a pod, without the path to it.
 fn pod_faults(pairs: &str, pod: &str) -> String {
-    let service =
-        service(&format!("spec: {{template: {{spec: {pod}}}, traffic: [{{percent: 100}}]}}"));
+    let service = service(&format!(
+        "spec: {{template: {{spec: {pod}}}, traffic: [{{percent: 100}}]}}"
+    ));
     let text = refusals(&service, pairs).errors().to_string();
-    text.replace("spec.template.spec.", "").replace(": spec.template.spec", ": ")
+    text.replace("spec.template.spec.", "")
+        .replace(": spec.template.spec", ": ")
 }
 
 /// What is wrong with the only container, without the path to it.
 fn container_faults(pairs: &str, fields: &str) -> String {
-    pod_faults(pairs, &format!("{{containers: [{{image: a/b, {fields}}}]}}"))
-        .replace("containers[0].", "")
-        .replace(": containers[0]", ": ")
+    pod_faults(
+        pairs,
+        &format!("{{containers: [{{image: a/b, {fields}}}]}}"),
+    )
+    .replace("containers[0].", "")
+    .replace(": containers[0]", ": ")
 }
 
 /// Checks rows of settings, input and expected text.

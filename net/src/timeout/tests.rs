@@ -25,18 +25,16 @@ fn streamed() -> (Pieces, Body) {
 
 /// An answer whose head comes after `head` seconds, whose pieces come after each of `pieces`, and
 /// which ends after the last one.
-fn answer(head: u64, pieces: &'static [u64]) -> impl Future<Output = Response<Body>> {
-    async move {
-        sleep(Duration::from_secs(head)).await;
-        let (sender, body) = streamed();
-        tokio::spawn(async move {
-            for pause in pieces {
-                sleep(Duration::from_secs(*pause)).await;
-                let _ = sender.unbounded_send(Ok(Frame::data(Bytes::from_static(b"x"))));
-            }
-        });
-        Response::new(body)
-    }
+async fn answer(head: u64, pieces: &'static [u64]) -> Response<Body> {
+    sleep(Duration::from_secs(head)).await;
+    let (sender, body) = streamed();
+    tokio::spawn(async move {
+        for pause in pieces {
+            sleep(Duration::from_secs(*pause)).await;
+            let _ = sender.unbounded_send(Ok(Frame::data(Bytes::from_static(b"x"))));
+        }
+    });
+    Response::new(body)
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,15 +5,33 @@ fn containers_hold_only_what_is_allowed() {
     for (fields, expect) in [
         ("args: [a], command: [b], workingDir: /x", ""),
         ("imagePullPolicy: Always, terminationMessagePath: /x", ""),
-        ("imagePullPolicy: Sometimes", "invalid value: Sometimes: imagePullPolicy"),
+        (
+            "imagePullPolicy: Sometimes",
+            "invalid value: Sometimes: imagePullPolicy",
+        ),
         ("terminationMessagePolicy: FallbackToLogsOnError", ""),
-        ("terminationMessagePolicy: Shout", "invalid value: Shout: terminationMessagePolicy"),
-        ("stdin: true, tty: true, stdinOnce: true", "must not set the field(s): stdin, stdinOnce, tty"),
+        (
+            "terminationMessagePolicy: Shout",
+            "invalid value: Shout: terminationMessagePolicy",
+        ),
+        (
+            "stdin: true, tty: true, stdinOnce: true",
+            "must not set the field(s): stdin, stdinOnce, tty",
+        ),
         ("lifecycle: {}", "must not set the field(s): lifecycle"),
-        ("volumeDevices: []", "must not set the field(s): volumeDevices"),
+        (
+            "volumeDevices: []",
+            "must not set the field(s): volumeDevices",
+        ),
         ("resources: {limits: {cpu: 1}, requests: {memory: 1M}}", ""),
-        ("resources: {claims: []}", "must not set the field(s): resources.claims"),
-        ("name: queue-proxy", "\"queue-proxy\" is a reserved container name: name"),
+        (
+            "resources: {claims: []}",
+            "must not set the field(s): resources.claims",
+        ),
+        (
+            "name: queue-proxy",
+            "\"queue-proxy\" is a reserved container name: name",
+        ),
         ("name: '&InvalidValue'", ""),
     ] {
         assert_eq!(container_faults("", fields), expect, "{fields}");
@@ -26,13 +44,28 @@ fn images_must_be_references() {
         ("a/b", ""),
         ("gcr.io/a/b:tag", ""),
         ("''", "missing field(s): containers[0].image"),
-        ("a b", "Failed to parse image reference: containers[0].image\nimage: \"a b\", error: could not parse reference: a b"),
-        ("inv@lid", "Failed to parse image reference: containers[0].image\nimage: \"inv@lid\", error: could not parse reference: inv@lid"),
-        ("UPPER/x", "Failed to parse image reference: containers[0].image\nimage: \"UPPER/x\", error: could not parse reference: UPPER/x"),
+        (
+            "a b",
+            "Failed to parse image reference: containers[0].image\nimage: \"a b\", error: could not parse reference: a b",
+        ),
+        (
+            "inv@lid",
+            "Failed to parse image reference: containers[0].image\nimage: \"inv@lid\", error: could not parse reference: inv@lid",
+        ),
+        (
+            "UPPER/x",
+            "Failed to parse image reference: containers[0].image\nimage: \"UPPER/x\", error: could not parse reference: UPPER/x",
+        ),
     ] {
-        assert_eq!(pod_faults("", &format!("{{containers: [{{image: {image}}}]}}")), expect);
+        assert_eq!(
+            pod_faults("", &format!("{{containers: [{{image: {image}}}]}}")),
+            expect
+        );
     }
-    assert_eq!(pod_faults("", "{containers: [{}]}"), "missing field(s): containers[0].image");
+    assert_eq!(
+        pod_faults("", "{containers: [{}]}"),
+        "missing field(s): containers[0].image"
+    );
 }
 
 #[test]
@@ -41,22 +74,37 @@ fn ports_are_checked() {
         ("", ""),
         ("containerPort: 8080", ""),
         ("containerPort: 0", ""),
-        ("containerPort: 65536", "expected 0 <= 65536 <= 65535: ports.containerPort"),
-        ("containerPort: -1", "expected 0 <= -1 <= 65535: ports.containerPort"),
+        (
+            "containerPort: 65536",
+            "expected 0 <= 65536 <= 65535: ports.containerPort",
+        ),
+        (
+            "containerPort: -1",
+            "expected 0 <= -1 <= 65535: ports.containerPort",
+        ),
         ("name: h2c", ""),
         ("name: http1", ""),
-        ("name: grpc", "Port name grpc is not allowed: ports\nName must be empty, or one of: 'h2c', 'http1'"),
+        (
+            "name: grpc",
+            "Port name grpc is not allowed: ports\nName must be empty, or one of: 'h2c', 'http1'",
+        ),
         ("protocol: TCP", ""),
         ("protocol: UDP", "invalid value: UDP: ports.protocol"),
         ("hostPort: 80", "must not set the field(s): ports.hostPort"),
         ("hostIP: 1.2.3.4", "must not set the field(s): ports.hostIP"),
     ] {
-        assert_eq!(container_faults("", &format!("ports: [{{{port}}}]")), expect, "{port}");
+        assert_eq!(
+            container_faults("", &format!("ports: [{{{port}}}]")),
+            expect,
+            "{port}"
+        );
     }
     for port in [8008, 8012, 8013, 8022, 9090, 9091] {
         assert_eq!(
             container_faults("", &format!("ports: [{{containerPort: {port}}}]")),
-            format!("invalid value: {port} is a reserved port: ports.containerPort\n{port} is a reserved port, please use a different value")
+            format!(
+                "invalid value: {port} is a reserved port: ports.containerPort\n{port} is a reserved port, please use a different value"
+            )
         );
     }
 }
@@ -68,24 +116,88 @@ fn environments_are_checked() {
         &[
             ("", "env: [{name: A, value: b}]", ""),
             ("", "env: [{value: b}]", "missing field(s): env[0].name"),
-            ("", "env: [{name: A}, {name: PORT}]", "\"PORT\" is a reserved environment variable: env[1].name"),
-            ("", "env: [{name: K_SERVICE}]", "\"K_SERVICE\" is a reserved environment variable: env[0].name"),
-            ("", "env: [{name: K_CONFIGURATION}]", "\"K_CONFIGURATION\" is a reserved environment variable: env[0].name"),
-            ("", "env: [{name: K_REVISION}]", "\"K_REVISION\" is a reserved environment variable: env[0].name"),
-            ("", "env: [{name: A, valueFrom: {configMapKeyRef: {name: m, key: k}}}]", ""),
-            ("", "env: [{name: A, valueFrom: {secretKeyRef: {name: m, key: k}}}]", ""),
-            ("", "env: [{name: A, valueFrom: {configMapKeyRef: {key: k}}}]", "missing field(s): env[0].valueFrom.configMapKeyRef.name"),
-            ("", "env: [{name: A, valueFrom: {secretKeyRef: {name: m}}}]", "missing field(s): env[0].valueFrom.secretKeyRef.key"),
-            ("", "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]", "must not set the field(s): env[0].valueFrom.fieldRef"),
-            ("", "env: [{name: A, valueFrom: {resourceFieldRef: {resource: x}}}]", "must not set the field(s): env[0].valueFrom.resourceFieldRef"),
-            (on, "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]", ""),
-            (on, "env: [{name: A, valueFrom: {resourceFieldRef: {resource: x}}}]", ""),
+            (
+                "",
+                "env: [{name: A}, {name: PORT}]",
+                "\"PORT\" is a reserved environment variable: env[1].name",
+            ),
+            (
+                "",
+                "env: [{name: K_SERVICE}]",
+                "\"K_SERVICE\" is a reserved environment variable: env[0].name",
+            ),
+            (
+                "",
+                "env: [{name: K_CONFIGURATION}]",
+                "\"K_CONFIGURATION\" is a reserved environment variable: env[0].name",
+            ),
+            (
+                "",
+                "env: [{name: K_REVISION}]",
+                "\"K_REVISION\" is a reserved environment variable: env[0].name",
+            ),
+            (
+                "",
+                "env: [{name: A, valueFrom: {configMapKeyRef: {name: m, key: k}}}]",
+                "",
+            ),
+            (
+                "",
+                "env: [{name: A, valueFrom: {secretKeyRef: {name: m, key: k}}}]",
+                "",
+            ),
+            (
+                "",
+                "env: [{name: A, valueFrom: {configMapKeyRef: {key: k}}}]",
+                "missing field(s): env[0].valueFrom.configMapKeyRef.name",
+            ),
+            (
+                "",
+                "env: [{name: A, valueFrom: {secretKeyRef: {name: m}}}]",
+                "missing field(s): env[0].valueFrom.secretKeyRef.key",
+            ),
+            (
+                "",
+                "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]",
+                "must not set the field(s): env[0].valueFrom.fieldRef",
+            ),
+            (
+                "",
+                "env: [{name: A, valueFrom: {resourceFieldRef: {resource: x}}}]",
+                "must not set the field(s): env[0].valueFrom.resourceFieldRef",
+            ),
+            (
+                on,
+                "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]",
+                "",
+            ),
+            (
+                on,
+                "env: [{name: A, valueFrom: {resourceFieldRef: {resource: x}}}]",
+                "",
+            ),
             ("", "envFrom: [{configMapRef: {name: m}}]", ""),
             ("", "envFrom: [{secretRef: {name: m}, prefix: p}]", ""),
-            ("", "envFrom: [{}]", "expected exactly one, got neither: envFrom[0].configMapRef, envFrom[0].secretRef"),
-            ("", "envFrom: [{configMapRef: {name: m}, secretRef: {name: m}}]", "expected exactly one, got both: envFrom[0].configMapRef, envFrom[0].secretRef"),
-            ("", "envFrom: [{secretRef: {}}]", "missing field(s): envFrom[0].secretRef.name"),
-            ("", "envFrom: [{configMapRef: {}}]", "missing field(s): envFrom[0].configMapRef.name"),
+            (
+                "",
+                "envFrom: [{}]",
+                "expected exactly one, got neither: envFrom[0].configMapRef, envFrom[0].secretRef",
+            ),
+            (
+                "",
+                "envFrom: [{configMapRef: {name: m}, secretRef: {name: m}}]",
+                "expected exactly one, got both: envFrom[0].configMapRef, envFrom[0].secretRef",
+            ),
+            (
+                "",
+                "envFrom: [{secretRef: {}}]",
+                "missing field(s): envFrom[0].secretRef.name",
+            ),
+            (
+                "",
+                "envFrom: [{configMapRef: {}}]",
+                "missing field(s): envFrom[0].configMapRef.name",
+            ),
         ],
         container_faults,
     );
@@ -98,20 +210,59 @@ fn probes_of_the_serving_container_are_checked() {
         ("livenessProbe: {httpGet: {port: 9999}}", ""),
         ("livenessProbe: {exec: {command: [x]}}", ""),
         ("startupProbe: {grpc: {port: 1}}", ""),
-        ("livenessProbe: {}", "expected exactly one, got neither: livenessProbe.exec, livenessProbe.grpc, livenessProbe.httpGet, livenessProbe.tcpSocket"),
-        ("livenessProbe: {exec: {}, tcpSocket: {}}", "expected exactly one, got both: livenessProbe.exec, livenessProbe.tcpSocket"),
-        ("ports: [{name: h2c}], livenessProbe: {tcpSocket: {port: h2c}}", ""),
-        ("ports: [{name: h2c}], livenessProbe: {tcpSocket: {port: web}}", "invalid value: web: livenessProbe.tcpSocket.port\nProbe port must match container port"),
-        ("livenessProbe: {httpGet: {port: web}}", "invalid value: web: livenessProbe.httpGet.port\nProbe port must match container port"),
-        ("livenessProbe: {tcpSocket: {}, initialDelaySeconds: -1}", "expected 0 <= -1 <= 2147483647: livenessProbe.initialDelaySeconds"),
-        ("livenessProbe: {tcpSocket: {}, periodSeconds: -1}", "expected 0 <= -1 <= 2147483647: livenessProbe.periodSeconds"),
+        (
+            "livenessProbe: {}",
+            "expected exactly one, got neither: livenessProbe.exec, livenessProbe.grpc, livenessProbe.httpGet, livenessProbe.tcpSocket",
+        ),
+        (
+            "livenessProbe: {exec: {}, tcpSocket: {}}",
+            "expected exactly one, got both: livenessProbe.exec, livenessProbe.tcpSocket",
+        ),
+        (
+            "ports: [{name: h2c}], livenessProbe: {tcpSocket: {port: h2c}}",
+            "",
+        ),
+        (
+            "ports: [{name: h2c}], livenessProbe: {tcpSocket: {port: web}}",
+            "invalid value: web: livenessProbe.tcpSocket.port\nProbe port must match container port",
+        ),
+        (
+            "livenessProbe: {httpGet: {port: web}}",
+            "invalid value: web: livenessProbe.httpGet.port\nProbe port must match container port",
+        ),
+        (
+            "livenessProbe: {tcpSocket: {}, initialDelaySeconds: -1}",
+            "expected 0 <= -1 <= 2147483647: livenessProbe.initialDelaySeconds",
+        ),
+        (
+            "livenessProbe: {tcpSocket: {}, periodSeconds: -1}",
+            "expected 0 <= -1 <= 2147483647: livenessProbe.periodSeconds",
+        ),
         ("readinessProbe: {tcpSocket: {}, successThreshold: 1}", ""),
-        ("readinessProbe: {tcpSocket: {}}", "expected 1 <= 0 <= 2147483647: readinessProbe.successThreshold"),
-        ("readinessProbe: {tcpSocket: {}, successThreshold: 1, failureThreshold: 2}", "failureThreshold is disallowed when periodSeconds is zero: readinessProbe.failureThreshold"),
-        ("readinessProbe: {tcpSocket: {}, successThreshold: 1, timeoutSeconds: 2}", "timeoutSeconds is disallowed when periodSeconds is zero: readinessProbe.timeoutSeconds"),
-        ("readinessProbe: {tcpSocket: {}, successThreshold: 1, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 1}", ""),
-        ("readinessProbe: {tcpSocket: {}, successThreshold: 1, periodSeconds: 1, failureThreshold: 1}", "expected 1 <= 0 <= 2147483647: readinessProbe.timeoutSeconds"),
-        ("readinessProbe: {tcpSocket: {}, successThreshold: 1, periodSeconds: 1, timeoutSeconds: 1}", "expected 1 <= 0 <= 2147483647: readinessProbe.failureThreshold"),
+        (
+            "readinessProbe: {tcpSocket: {}}",
+            "expected 1 <= 0 <= 2147483647: readinessProbe.successThreshold",
+        ),
+        (
+            "readinessProbe: {tcpSocket: {}, successThreshold: 1, failureThreshold: 2}",
+            "failureThreshold is disallowed when periodSeconds is zero: readinessProbe.failureThreshold",
+        ),
+        (
+            "readinessProbe: {tcpSocket: {}, successThreshold: 1, timeoutSeconds: 2}",
+            "timeoutSeconds is disallowed when periodSeconds is zero: readinessProbe.timeoutSeconds",
+        ),
+        (
+            "readinessProbe: {tcpSocket: {}, successThreshold: 1, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 1}",
+            "",
+        ),
+        (
+            "readinessProbe: {tcpSocket: {}, successThreshold: 1, periodSeconds: 1, failureThreshold: 1}",
+            "expected 1 <= 0 <= 2147483647: readinessProbe.timeoutSeconds",
+        ),
+        (
+            "readinessProbe: {tcpSocket: {}, successThreshold: 1, periodSeconds: 1, timeoutSeconds: 1}",
+            "expected 1 <= 0 <= 2147483647: readinessProbe.failureThreshold",
+        ),
     ] {
         assert_eq!(container_faults("", probe), expect, "{probe}");
     }
@@ -121,21 +272,44 @@ fn probes_of_the_serving_container_are_checked() {
 fn sidecars_have_rules_of_their_own() {
     let on = "multi-container-probing: Enabled";
     let faults = |settings: &str, fields: &str| {
-        let pod = format!(
-            "{{containers: [{{image: a/b, ports: [{{}}]}}, {{image: a/b, {fields}}}]}}"
-        );
+        let pod =
+            format!("{{containers: [{{image: a/b, ports: [{{}}]}}, {{image: a/b, {fields}}}]}}");
         pod_faults(settings, &pod).replace("containers[1].", "")
     };
     check(
         &[
             ("", "env: [{name: PORT}]", ""),
-            ("", "env: [{name: K_SERVICE}]", "\"K_SERVICE\" is a reserved environment variable: env[0].name"),
-            ("", "livenessProbe: {tcpSocket: {port: 1}}", "must not set the field(s): livenessProbe"),
-            ("", "startupProbe: {tcpSocket: {port: 1}}", "must not set the field(s): startupProbe"),
-            ("", "readinessProbe: {tcpSocket: {port: 1}, successThreshold: 1}", "must not set the field(s): readinessProbe"),
+            (
+                "",
+                "env: [{name: K_SERVICE}]",
+                "\"K_SERVICE\" is a reserved environment variable: env[0].name",
+            ),
+            (
+                "",
+                "livenessProbe: {tcpSocket: {port: 1}}",
+                "must not set the field(s): livenessProbe",
+            ),
+            (
+                "",
+                "startupProbe: {tcpSocket: {port: 1}}",
+                "must not set the field(s): startupProbe",
+            ),
+            (
+                "",
+                "readinessProbe: {tcpSocket: {port: 1}, successThreshold: 1}",
+                "must not set the field(s): readinessProbe",
+            ),
             (on, "livenessProbe: {tcpSocket: {port: 1}}", ""),
-            (on, "livenessProbe: {tcpSocket: {}}", "invalid value: 0: livenessProbe.tcpSocket.port\nProbe port must be specified"),
-            (on, "readinessProbe: {httpGet: {}, successThreshold: 1}", "invalid value: 0: readinessProbe.httpGet.port\nProbe port must be specified"),
+            (
+                on,
+                "livenessProbe: {tcpSocket: {}}",
+                "invalid value: 0: livenessProbe.tcpSocket.port\nProbe port must be specified",
+            ),
+            (
+                on,
+                "readinessProbe: {httpGet: {}, successThreshold: 1}",
+                "invalid value: 0: readinessProbe.httpGet.port\nProbe port must be specified",
+            ),
         ],
         faults,
     );
@@ -150,19 +324,59 @@ fn security_contexts_are_checked() {
     };
     check(
         &[
-            ("", "{readOnlyRootFilesystem: true, runAsUser: 1, runAsGroup: 1}", ""),
-            ("", "{runAsNonRoot: true, allowPrivilegeEscalation: false}", ""),
-            ("", "{seccompProfile: {type: RuntimeDefault}, capabilities: {drop: [ALL]}}", ""),
+            (
+                "",
+                "{readOnlyRootFilesystem: true, runAsUser: 1, runAsGroup: 1}",
+                "",
+            ),
+            (
+                "",
+                "{runAsNonRoot: true, allowPrivilegeEscalation: false}",
+                "",
+            ),
+            (
+                "",
+                "{seccompProfile: {type: RuntimeDefault}, capabilities: {drop: [ALL]}}",
+                "",
+            ),
             ("", "{privileged: false}", ""),
-            ("", "{privileged: true}", "must not set the field(s): privileged"),
+            (
+                "",
+                "{privileged: true}",
+                "must not set the field(s): privileged",
+            ),
             ("", "{procMount: x}", "must not set the field(s): procMount"),
-            ("", "{seLinuxOptions: {}}", "must not set the field(s): seLinuxOptions"),
-            ("", "{runAsUser: -10}", "expected 0 <= -10 <= 2147483647: runAsUser"),
-            ("", "{runAsGroup: -1}", "expected 0 <= -1 <= 2147483647: runAsGroup"),
-            ("", "{capabilities: {add: [X]}}", "must not set the field(s): capabilities.add"),
+            (
+                "",
+                "{seLinuxOptions: {}}",
+                "must not set the field(s): seLinuxOptions",
+            ),
+            (
+                "",
+                "{runAsUser: -10}",
+                "expected 0 <= -10 <= 2147483647: runAsUser",
+            ),
+            (
+                "",
+                "{runAsGroup: -1}",
+                "expected 0 <= -1 <= 2147483647: runAsGroup",
+            ),
+            (
+                "",
+                "{capabilities: {add: [X]}}",
+                "must not set the field(s): capabilities.add",
+            ),
             (add, "{capabilities: {add: [X]}}", ""),
-            ("secure-pod-defaults: Enabled", "{capabilities: {add: [NET_BIND_SERVICE]}}", ""),
-            ("secure-pod-defaults: Enabled", "{capabilities: {add: [X]}}", "must not set the field(s): capabilities.add"),
+            (
+                "secure-pod-defaults: Enabled",
+                "{capabilities: {add: [NET_BIND_SERVICE]}}",
+                "",
+            ),
+            (
+                "secure-pod-defaults: Enabled",
+                "{capabilities: {add: [X]}}",
+                "must not set the field(s): capabilities.add",
+            ),
         ],
         faults,
     );
@@ -178,7 +392,9 @@ fn insecure_defaults_are_warned_of() {
     let base = "spec.template.spec.containers[0].securityContext";
     assert_eq!(
         errors.warnings(),
-        [format!("Kubernetes default value is insecure, Knative may default this to secure in a future release: {base}.allowPrivilegeEscalation, {base}.capabilities, {base}.seccompProfile")]
+        [format!(
+            "Kubernetes default value is insecure, Knative may default this to secure in a future release: {base}.allowPrivilegeEscalation, {base}.capabilities, {base}.seccompProfile"
+        )]
     );
     let closed = service(
         "spec: {template: {spec: {containers: [{image: a/b, securityContext: {runAsNonRoot: true, allowPrivilegeEscalation: false, seccompProfile: {type: RuntimeDefault}, capabilities: {drop: [ALL]}}}]}}, traffic: [{percent: 100}]}",

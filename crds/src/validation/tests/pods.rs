@@ -10,15 +10,36 @@ fn pods_hold_only_what_is_allowed() {
         ("imagePullSecrets: [{name: x}]", ""),
         ("serviceAccountName: robot", ""),
         ("automountServiceAccountToken: false", ""),
-        ("automountServiceAccountToken: true", "must not set the field(s): automountServiceAccountToken"),
-        ("restartPolicy: Never", "must not set the field(s): restartPolicy"),
-        ("nodeName: n, hostname: h", "must not set the field(s): hostname, nodeName"),
-        ("terminationGracePeriodSeconds: 3", "must not set the field(s): terminationGracePeriodSeconds"),
-        ("activeDeadlineSeconds: 3", "must not set the field(s): activeDeadlineSeconds"),
+        (
+            "automountServiceAccountToken: true",
+            "must not set the field(s): automountServiceAccountToken",
+        ),
+        (
+            "restartPolicy: Never",
+            "must not set the field(s): restartPolicy",
+        ),
+        (
+            "nodeName: n, hostname: h",
+            "must not set the field(s): hostname, nodeName",
+        ),
+        (
+            "terminationGracePeriodSeconds: 3",
+            "must not set the field(s): terminationGracePeriodSeconds",
+        ),
+        (
+            "activeDeadlineSeconds: 3",
+            "must not set the field(s): activeDeadlineSeconds",
+        ),
         ("subdomain: x", "must not set the field(s): subdomain"),
         ("overhead: {cpu: 1}", "must not set the field(s): overhead"),
-        ("readinessGates: []", "must not set the field(s): readinessGates"),
-        ("setHostnameAsFQDN: true", "must not set the field(s): setHostnameAsFQDN"),
+        (
+            "readinessGates: []",
+            "must not set the field(s): readinessGates",
+        ),
+        (
+            "setHostnameAsFQDN: true",
+            "must not set the field(s): setHostnameAsFQDN",
+        ),
     ] {
         assert_eq!(pod_faults("", &only(fields)), expect, "{fields}");
     }
@@ -28,7 +49,11 @@ fn pods_hold_only_what_is_allowed() {
 fn a_flag_allows_its_field() {
     for (flag, field, value) in [
         ("affinity", "affinity", "{}"),
-        ("topologyspreadconstraints", "topologySpreadConstraints", "[]"),
+        (
+            "topologyspreadconstraints",
+            "topologySpreadConstraints",
+            "[]",
+        ),
         ("hostaliases", "hostAliases", "[]"),
         ("nodeselector", "nodeSelector", "{a: b}"),
         ("runtimeclassname", "runtimeClassName", "gvisor"),
@@ -47,7 +72,10 @@ fn a_flag_allows_its_field() {
         let refused = format!("must not set the field(s): {field}");
         assert_eq!(pod_faults("", &pod), refused);
         for value in ["Enabled", "allowed"] {
-            assert_eq!(pod_faults(&format!("kubernetes.podspec-{flag}: {value}"), &pod), "");
+            assert_eq!(
+                pod_faults(&format!("kubernetes.podspec-{flag}: {value}"), &pod),
+                ""
+            );
         }
     }
     let pod = "{containers: [{image: a/b}], securityContext: {}}";
@@ -60,14 +88,46 @@ fn revisions_have_limits() {
         &[
             ("", "{containers: [{image: a/b}], timeoutSeconds: 600}", ""),
             ("", "{containers: [{image: a/b}], timeoutSeconds: 0}", ""),
-            ("", "{containers: [{image: a/b}], timeoutSeconds: 601}", "expected 0 <= 601 <= 600: timeoutSeconds"),
-            ("", "{containers: [{image: a/b}], timeoutSeconds: -1}", "expected 0 <= -1 <= 600: timeoutSeconds"),
-            ("max-revision-timeout-seconds: '900'", "{containers: [{image: a/b}], timeoutSeconds: 800}", ""),
-            ("", "{containers: [{image: a/b}], containerConcurrency: 0}", ""),
-            ("", "{containers: [{image: a/b}], containerConcurrency: 1000}", ""),
-            ("", "{containers: [{image: a/b}], containerConcurrency: 1001}", "expected 0 <= 1001 <= 1000: containerConcurrency"),
-            ("", "{containers: [{image: a/b}], containerConcurrency: -1}", "expected 0 <= -1 <= 1000: containerConcurrency"),
-            ("allow-container-concurrency-zero: 'false', container-concurrency: '5'", "{containers: [{image: a/b}], containerConcurrency: 0}", "expected 1 <= 0 <= 1000: containerConcurrency"),
+            (
+                "",
+                "{containers: [{image: a/b}], timeoutSeconds: 601}",
+                "expected 0 <= 601 <= 600: timeoutSeconds",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b}], timeoutSeconds: -1}",
+                "expected 0 <= -1 <= 600: timeoutSeconds",
+            ),
+            (
+                "max-revision-timeout-seconds: '900'",
+                "{containers: [{image: a/b}], timeoutSeconds: 800}",
+                "",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b}], containerConcurrency: 0}",
+                "",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b}], containerConcurrency: 1000}",
+                "",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b}], containerConcurrency: 1001}",
+                "expected 0 <= 1001 <= 1000: containerConcurrency",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b}], containerConcurrency: -1}",
+                "expected 0 <= -1 <= 1000: containerConcurrency",
+            ),
+            (
+                "allow-container-concurrency-zero: 'false', container-concurrency: '5'",
+                "{containers: [{image: a/b}], containerConcurrency: 0}",
+                "expected 1 <= 0 <= 1000: containerConcurrency",
+            ),
         ],
         pod_faults,
     );
@@ -81,18 +141,62 @@ fn pods_have_containers_with_different_names_and_one_port() {
         &[
             ("", "{containers: []}", "missing field(s): containers"),
             ("", &format!("{{{TWO}}}"), ""),
-            ("multi-container: Disabled", &format!("{{{TWO}}}"), "multi-container is off, but found 2 containers: containers"),
-            ("", "{containers: [{image: a/b, ports: [{}]}, {image: a/b, ports: [{}]}]}", "more than one container port is set: containers[*].ports\nOnly a single port is allowed across all containers"),
-            ("", "{containers: [{image: a/b, ports: [{}, {}]}]}", "more than one container port is set: containers[*].ports\nOnly a single port is allowed across all containers"),
-            ("", "{containers: [{image: a/b}, {image: a/b}]}", "missing field(s): containers[*].ports"),
-            ("", "{containers: [{image: a/b, name: x, ports: [{}]}, {image: a/b, name: x}]}", "duplicate container name \"x\": containers[1].name"),
-            ("", init, "pod spec support for init-containers is off, but found 1 init containers: initContainers"),
+            (
+                "multi-container: Disabled",
+                &format!("{{{TWO}}}"),
+                "multi-container is off, but found 2 containers: containers",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b, ports: [{}]}, {image: a/b, ports: [{}]}]}",
+                "more than one container port is set: containers[*].ports\nOnly a single port is allowed across all containers",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b, ports: [{}, {}]}]}",
+                "more than one container port is set: containers[*].ports\nOnly a single port is allowed across all containers",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b}, {image: a/b}]}",
+                "missing field(s): containers[*].ports",
+            ),
+            (
+                "",
+                "{containers: [{image: a/b, name: x, ports: [{}]}, {image: a/b, name: x}]}",
+                "duplicate container name \"x\": containers[1].name",
+            ),
+            (
+                "",
+                init,
+                "pod spec support for init-containers is off, but found 1 init containers: initContainers",
+            ),
             (on, init, ""),
-            (on, "{containers: [{image: a/b, name: x}], initContainers: [{image: a/b, name: x}]}", "duplicate container name \"x\": containers[0].name"),
-            (on, "{containers: [{image: a/b}], initContainers: [{image: a/b, livenessProbe: {}, lifecycle: {}}]}", "field not allowed in an init container: initContainers[0].lifecycle, initContainers[0].livenessProbe"),
-            (on, "{containers: [{image: a/b}], initContainers: [{image: a/b, env: [{name: PORT}]}]}", ""),
-            (on, "{containers: [{image: a/b}], initContainers: [{}]}", "missing field(s): initContainers[0].image"),
-            (on, "{containers: [{image: a/b}], initContainers: [{image: a/b, restartPolicy: Always}]}", "must not set the field(s): initContainers[0].restartPolicy"),
+            (
+                on,
+                "{containers: [{image: a/b, name: x}], initContainers: [{image: a/b, name: x}]}",
+                "duplicate container name \"x\": containers[0].name",
+            ),
+            (
+                on,
+                "{containers: [{image: a/b}], initContainers: [{image: a/b, livenessProbe: {}, lifecycle: {}}]}",
+                "field not allowed in an init container: initContainers[0].lifecycle, initContainers[0].livenessProbe",
+            ),
+            (
+                on,
+                "{containers: [{image: a/b}], initContainers: [{image: a/b, env: [{name: PORT}]}]}",
+                "",
+            ),
+            (
+                on,
+                "{containers: [{image: a/b}], initContainers: [{}]}",
+                "missing field(s): initContainers[0].image",
+            ),
+            (
+                on,
+                "{containers: [{image: a/b}], initContainers: [{image: a/b, restartPolicy: Always}]}",
+                "must not set the field(s): initContainers[0].restartPolicy",
+            ),
         ],
         pod_faults,
     );
@@ -100,7 +204,10 @@ fn pods_have_containers_with_different_names_and_one_port() {
 
 #[test]
 fn service_accounts_are_subdomains() {
-    let text = pod_faults("", "{containers: [{image: a/b}], serviceAccountName: foo@bar.baz}");
+    let text = pod_faults(
+        "",
+        "{containers: [{image: a/b}], serviceAccountName: foo@bar.baz}",
+    );
     assert!(text.starts_with(
         "invalid value: foo@bar.baz: serviceAccountName\na lowercase RFC 1123 subdomain must"
     ));
@@ -124,14 +231,42 @@ fn pod_security_contexts_are_checked() {
     };
     check(
         &[
-            (on, "{runAsUser: 0, runAsGroup: 1, fsGroup: 2, runAsNonRoot: true}", ""),
-            (on, "{supplementalGroups: [1], seccompProfile: {type: RuntimeDefault}}", ""),
-            (on, "{runAsUser: -10}", "expected 0 <= -10 <= 2147483647: runAsUser"),
-            (on, "{runAsGroup: 2147483648}", "expected 0 <= 2147483648 <= 2147483647: runAsGroup"),
-            (on, "{fsGroup: -1}", "expected 0 <= -1 <= 2147483647: fsGroup"),
-            (on, "{supplementalGroups: [1, -1]}", "expected 0 <= -1 <= 2147483647: supplementalGroups[1]"),
+            (
+                on,
+                "{runAsUser: 0, runAsGroup: 1, fsGroup: 2, runAsNonRoot: true}",
+                "",
+            ),
+            (
+                on,
+                "{supplementalGroups: [1], seccompProfile: {type: RuntimeDefault}}",
+                "",
+            ),
+            (
+                on,
+                "{runAsUser: -10}",
+                "expected 0 <= -10 <= 2147483647: runAsUser",
+            ),
+            (
+                on,
+                "{runAsGroup: 2147483648}",
+                "expected 0 <= 2147483648 <= 2147483647: runAsGroup",
+            ),
+            (
+                on,
+                "{fsGroup: -1}",
+                "expected 0 <= -1 <= 2147483647: fsGroup",
+            ),
+            (
+                on,
+                "{supplementalGroups: [1, -1]}",
+                "expected 0 <= -1 <= 2147483647: supplementalGroups[1]",
+            ),
             (on, "{sysctls: []}", "must not set the field(s): sysctls"),
-            (on, "{seLinuxOptions: {}}", "must not set the field(s): seLinuxOptions"),
+            (
+                on,
+                "{seLinuxOptions: {}}",
+                "must not set the field(s): seLinuxOptions",
+            ),
         ],
         faults,
     );

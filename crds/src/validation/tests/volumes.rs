@@ -5,13 +5,18 @@ fn volume_faults(settings: &str, volume: &str) -> String {
     let pod = format!(
         "{{containers: [{{image: a/b, volumeMounts: [{{name: v, mountPath: /v, readOnly: true}}]}}], volumes: [{{name: v, {volume}}}]}}"
     );
-    pod_faults(settings, &pod).replace("volumes[0].", "").replace(": volumes[0]", ": ")
+    pod_faults(settings, &pod)
+        .replace("volumes[0].", "")
+        .replace(": volumes[0]", ": ")
 }
 
 #[test]
 fn volumes_have_one_source_that_is_allowed() {
     let all = "configMap, csi, emptyDir, ephemeral, hostPath, image, persistentVolumeClaim, projected, secret";
-    let paths: Vec<String> = all.split(", ").map(|source| format!("volumes[0].{source}")).collect();
+    let paths: Vec<String> = all
+        .split(", ")
+        .map(|source| format!("volumes[0].{source}"))
+        .collect();
     let neither = format!("expected exactly one, got neither: {}", paths.join(", "));
     let neither = neither.replace("volumes[0].", "");
     check(
@@ -20,24 +25,84 @@ fn volumes_have_one_source_that_is_allowed() {
             ("", "configMap: {name: m}", ""),
             ("", "emptyDir: {}", ""),
             ("", "", &neither),
-            ("", "secret: {secretName: s}, configMap: {name: m}", "expected exactly one, got both: configMap, secret"),
+            (
+                "",
+                "secret: {secretName: s}, configMap: {name: m}",
+                "expected exactly one, got both: configMap, secret",
+            ),
             ("", "secret: {}", "missing field(s): secret.secretName"),
             ("", "configMap: {}", "missing field(s): configMap.name"),
             ("", "emptyDir: {medium: Memory}", ""),
-            ("", "emptyDir: {medium: Tape}", "invalid value: Tape: emptyDir.medium"),
-            ("kubernetes.podspec-volumes-emptydir: Disabled", "emptyDir: {}", "EmptyDir volume support is disabled, but found EmptyDir volume v: "),
-            ("", "hostPath: {path: /x}", "HostPath volume support is disabled, but found HostPath volume v: "),
-            ("", "csi: {driver: d}", "CSI volume support is disabled, but found CSI volume v: "),
-            ("", "ephemeral: {}", "Ephemeral volume support is disabled, but found Ephemeral volume v: "),
-            ("", "image: {reference: r}", "Image volume support is disabled, but found Image volume v: "),
-            ("kubernetes.podspec-volumes-hostpath: Enabled", "hostPath: {path: /x}", ""),
-            ("kubernetes.podspec-volumes-csi: Enabled", "csi: {driver: d}", ""),
-            ("kubernetes.podspec-volumes-ephemeral: Enabled", "ephemeral: {}", ""),
-            ("kubernetes.podspec-volumes-image: Enabled", "image: {reference: r}", ""),
-            ("kubernetes.podspec-persistent-volume-write: Enabled", "persistentVolumeClaim: {claimName: c}", "Persistent volume claim support is disabled, but found persistent volume claim c: "),
-            ("kubernetes.podspec-persistent-volume-claim: Enabled", "persistentVolumeClaim: {claimName: c}", "Persistent volume write support is disabled, but found persistent volume claim c that is not read-only: "),
-            ("kubernetes.podspec-persistent-volume-claim: Enabled", "persistentVolumeClaim: {claimName: c, readOnly: true}", ""),
-            ("", "nfs: {path: /, server: s}, emptyDir: {}", "must not set the field(s): nfs"),
+            (
+                "",
+                "emptyDir: {medium: Tape}",
+                "invalid value: Tape: emptyDir.medium",
+            ),
+            (
+                "kubernetes.podspec-volumes-emptydir: Disabled",
+                "emptyDir: {}",
+                "EmptyDir volume support is disabled, but found EmptyDir volume v: ",
+            ),
+            (
+                "",
+                "hostPath: {path: /x}",
+                "HostPath volume support is disabled, but found HostPath volume v: ",
+            ),
+            (
+                "",
+                "csi: {driver: d}",
+                "CSI volume support is disabled, but found CSI volume v: ",
+            ),
+            (
+                "",
+                "ephemeral: {}",
+                "Ephemeral volume support is disabled, but found Ephemeral volume v: ",
+            ),
+            (
+                "",
+                "image: {reference: r}",
+                "Image volume support is disabled, but found Image volume v: ",
+            ),
+            (
+                "kubernetes.podspec-volumes-hostpath: Enabled",
+                "hostPath: {path: /x}",
+                "",
+            ),
+            (
+                "kubernetes.podspec-volumes-csi: Enabled",
+                "csi: {driver: d}",
+                "",
+            ),
+            (
+                "kubernetes.podspec-volumes-ephemeral: Enabled",
+                "ephemeral: {}",
+                "",
+            ),
+            (
+                "kubernetes.podspec-volumes-image: Enabled",
+                "image: {reference: r}",
+                "",
+            ),
+            (
+                "kubernetes.podspec-persistent-volume-write: Enabled",
+                "persistentVolumeClaim: {claimName: c}",
+                "Persistent volume claim support is disabled, but found persistent volume claim c: ",
+            ),
+            (
+                "kubernetes.podspec-persistent-volume-claim: Enabled",
+                "persistentVolumeClaim: {claimName: c}",
+                "Persistent volume write support is disabled, but found persistent volume claim c that is not read-only: ",
+            ),
+            (
+                "kubernetes.podspec-persistent-volume-claim: Enabled",
+                "persistentVolumeClaim: {claimName: c, readOnly: true}",
+                "",
+            ),
+            (
+                "",
+                "nfs: {path: /, server: s}, emptyDir: {}",
+                "must not set the field(s): nfs",
+            ),
         ],
         volume_faults,
     );
@@ -47,13 +112,41 @@ fn volumes_have_one_source_that_is_allowed() {
 fn projected_volumes_have_sources_of_four_kinds() {
     check(
         &[
-            ("", "projected: {sources: [{secret: {name: s}}, {configMap: {name: m}}]}", ""),
-            ("", "projected: {sources: [{serviceAccountToken: {path: p}}, {downwardAPI: {}}]}", ""),
-            ("", "projected: {sources: [{}]}", "expected exactly one, got neither: projected.sources[0].configMap, projected.sources[0].downwardAPI, projected.sources[0].secret, projected.sources[0].serviceAccountToken"),
-            ("", "projected: {sources: [{secret: {name: s}, downwardAPI: {}}]}", "expected exactly one, got both: projected.sources[0].downwardAPI, projected.sources[0].secret"),
-            ("", "projected: {sources: [{secret: {}}]}", "missing field(s): projected.sources[0].secret.name"),
-            ("", "projected: {sources: [{configMap: {}}]}", "missing field(s): projected.sources[0].configMap.name"),
-            ("", "projected: {sources: [{serviceAccountToken: {}}]}", "missing field(s): projected.sources[0].serviceAccountToken.path"),
+            (
+                "",
+                "projected: {sources: [{secret: {name: s}}, {configMap: {name: m}}]}",
+                "",
+            ),
+            (
+                "",
+                "projected: {sources: [{serviceAccountToken: {path: p}}, {downwardAPI: {}}]}",
+                "",
+            ),
+            (
+                "",
+                "projected: {sources: [{}]}",
+                "expected exactly one, got neither: projected.sources[0].configMap, projected.sources[0].downwardAPI, projected.sources[0].secret, projected.sources[0].serviceAccountToken",
+            ),
+            (
+                "",
+                "projected: {sources: [{secret: {name: s}, downwardAPI: {}}]}",
+                "expected exactly one, got both: projected.sources[0].downwardAPI, projected.sources[0].secret",
+            ),
+            (
+                "",
+                "projected: {sources: [{secret: {}}]}",
+                "missing field(s): projected.sources[0].secret.name",
+            ),
+            (
+                "",
+                "projected: {sources: [{configMap: {}}]}",
+                "missing field(s): projected.sources[0].configMap.name",
+            ),
+            (
+                "",
+                "projected: {sources: [{serviceAccountToken: {}}]}",
+                "missing field(s): projected.sources[0].serviceAccountToken.path",
+            ),
         ],
         volume_faults,
     );
@@ -62,14 +155,39 @@ fn projected_volumes_have_sources_of_four_kinds() {
 #[test]
 fn volumes_have_names_and_are_mounted() {
     let mounted = "containers: [{image: a/b, volumeMounts: [{name: v, mountPath: /v}]}]";
-    let bad = pod_faults("", &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: V_, emptyDir: {{}}}}]}}"));
+    let bad = pod_faults(
+        "",
+        &format!(
+            "{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: V_, emptyDir: {{}}}}]}}"
+        ),
+    );
     assert!(bad.starts_with("invalid value: V_: volumes[1].name\n[a lowercase RFC 1123 label"));
     check(
         &[
-            ("", &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}]}}"), ""),
-            ("", &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: w, emptyDir: {{}}}}]}}"), "volume with name \"w\" not mounted: volumes[1].name"),
-            ("", &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: v, emptyDir: {{}}}}]}}"), "duplicate volume name \"v\": volumes[1].name"),
-            ("", &format!("{{{mounted}}}"), "volumeMount has no matching volume: containers[0].volumeMounts[0].name"),
+            (
+                "",
+                &format!("{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}]}}"),
+                "",
+            ),
+            (
+                "",
+                &format!(
+                    "{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: w, emptyDir: {{}}}}]}}"
+                ),
+                "volume with name \"w\" not mounted: volumes[1].name",
+            ),
+            (
+                "",
+                &format!(
+                    "{{{mounted}, volumes: [{{name: v, emptyDir: {{}}}}, {{name: v, emptyDir: {{}}}}]}}"
+                ),
+                "duplicate volume name \"v\": volumes[1].name",
+            ),
+            (
+                "",
+                &format!("{{{mounted}}}"),
+                "volumeMount has no matching volume: containers[0].volumeMounts[0].name",
+            ),
         ],
         pod_faults,
     );
@@ -93,19 +211,63 @@ fn mounts_are_checked() {
             ("", "name: e, mountPath: /x, subPath: y", ""),
             ("", "name: e", "missing field(s): mountPath"),
             ("", "name: e, mountPath: x", "invalid value: x: mountPath"),
-            ("", "name: e, mountPath: /", "mountPath \"/\" is a reserved path: mountPath"),
-            ("", "name: e, mountPath: /dev", "mountPath \"/dev\" is a reserved path: mountPath"),
-            ("", "name: e, mountPath: /dev/log/", "mountPath \"/dev/log\" is a reserved path: mountPath"),
-            ("", "name: e, mountPath: /x/../dev", "mountPath \"/dev\" is a reserved path: mountPath"),
-            ("", "name: e, mountPath: /e", "\"/e\" must be unique: containers[0].volumeMounts[1].mountPath"),
+            (
+                "",
+                "name: e, mountPath: /",
+                "mountPath \"/\" is a reserved path: mountPath",
+            ),
+            (
+                "",
+                "name: e, mountPath: /dev",
+                "mountPath \"/dev\" is a reserved path: mountPath",
+            ),
+            (
+                "",
+                "name: e, mountPath: /dev/log/",
+                "mountPath \"/dev/log\" is a reserved path: mountPath",
+            ),
+            (
+                "",
+                "name: e, mountPath: /x/../dev",
+                "mountPath \"/dev\" is a reserved path: mountPath",
+            ),
+            (
+                "",
+                "name: e, mountPath: /e",
+                "\"/e\" must be unique: containers[0].volumeMounts[1].mountPath",
+            ),
             ("", "name: s, mountPath: /x, readOnly: true", ""),
-            ("", "name: s, mountPath: /x", "volume mount should be readOnly for this type of volume: readOnly"),
-            ("", "name: c, mountPath: /x", "volume is readOnly but volume mount is not: readOnly"),
-            ("", "name: e, mountPath: /x, subPathExpr: $(X)", "must not set the field(s): subPathExpr"),
-            ("", "name: e, mountPath: /x, mountPropagation: None", "Volume Mount Propagation support is disabled, but found volume mount e with mount propagation: mountPropagation"),
+            (
+                "",
+                "name: s, mountPath: /x",
+                "volume mount should be readOnly for this type of volume: readOnly",
+            ),
+            (
+                "",
+                "name: c, mountPath: /x",
+                "volume is readOnly but volume mount is not: readOnly",
+            ),
+            (
+                "",
+                "name: e, mountPath: /x, subPathExpr: $(X)",
+                "must not set the field(s): subPathExpr",
+            ),
+            (
+                "",
+                "name: e, mountPath: /x, mountPropagation: None",
+                "Volume Mount Propagation support is disabled, but found volume mount e with mount propagation: mountPropagation",
+            ),
             (on, "name: e, mountPath: /x, mountPropagation: None", ""),
-            (on, "name: e, mountPath: /x, mountPropagation: HostToContainer", ""),
-            (on, "name: e, mountPath: /x, mountPropagation: Bidirectional", "invalid value: Bidirectional: mountPropagation"),
+            (
+                on,
+                "name: e, mountPath: /x, mountPropagation: HostToContainer",
+                "",
+            ),
+            (
+                on,
+                "name: e, mountPath: /x, mountPropagation: Bidirectional",
+                "invalid value: Bidirectional: mountPropagation",
+            ),
         ],
         mount_faults,
     );

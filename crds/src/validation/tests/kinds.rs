@@ -1,0 +1,235 @@
+use super::super::{
+    validate_certificate, validate_domain_mapping, validate_ingress, validate_metric,
+    validate_pod_autoscaler, validate_serverless_service,
+};
+use super::{object, with};
+
+fn wrapped(kind: &str, metadata: &str, spec: &str) -> String {
+    format!(
+        "{{apiVersion: v, kind: {kind}, metadata: {{name: a, namespace: ns, {metadata}}}, spec: {{{spec}}}}}"
+    )
+}
+
+#[test]
+fn pod_autoscalers_are_checked() {
+    let target = "scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: d}";
+    for (metadata, spec, expect) in [
+        ("", format!("{target}, protocolType: http1"), ""),
+        (
+            "",
+            format!("{target}, protocolType: h2c, containerConcurrency: 5"),
+            "",
+        ),
+        (
+            "",
+            format!("{target}, protocolType: spdy"),
+            "invalid value: spdy: spec.protocolType",
+        ),
+        (
+            "",
+            format!("{target}, protocolType: ''"),
+            "missing field(s): spec.protocolType",
+        ),
+        (
+            "",
+            format!("{target}, protocolType: h2c, containerConcurrency: -1"),
+            "expected 0 <= -1 <= 1000: spec.containerConcurrency",
+        ),
+        (
+            "",
+            "scaleTargetRef: {}, protocolType: h2c".to_owned(),
+            "missing field(s): spec.scaleTargetRef.apiVersion, spec.scaleTargetRef.kind, spec.scaleTargetRef.name",
+        ),
+        (
+            "annotations: {autoscaling.knative.dev/target: '0'}",
+            format!("{target}, protocolType: h2c"),
+            "target 0 should be at least 0.01: metadata.annotations.autoscaling.knative.dev/target",
+        ),
+    ] {
+        let autoscaler = object(&wrapped("PodAutoscaler", metadata, &spec));
+        let errors = with("", |ctx| validate_pod_autoscaler(&autoscaler, ctx));
+        assert_eq!(errors.to_string(), expect);
+    }
+    let metric = object(&wrapped(
+        "Metric",
+        "annotations: {autoscaling.knative.dev/window: 1s}",
+        "stableWindow: 1, panicWindow: 1, scrapeTarget: x",
+    ));
+    assert_eq!(
+        with("", |ctx| validate_metric(&metric, ctx)).to_string(),
+        "expected 6s <= 1s <= 1h0m0s: metadata.annotations.autoscaling.knative.dev/window"
+    );
+}
+
+#[test]
+fn ingresses_are_checked() {
+    let split = "serviceName: s, serviceNamespace: ns, servicePort: 80";
+    let rule = |splits: &str| {
+        format!("rules: [{{hosts: [h], http: {{paths: [{{splits: [{splits}]}}]}}}}]")
+    };
+    let path = "spec.rules[0].http.paths[0]";
+    for (spec, expect) in [
+        (rule(&format!("{{{split}, percent: 100}}")), String::new()),
+        (String::new(), "missing field(s): spec.rules".to_owned()),
+        (rule(""), format!("missing field(s): {path}.splits")),
+        (
+            rule(&format!("{{{split}, percent: 90}}")),
+            format!("invalid value: 90: {path}.splits\nTraffic split percentage must total to 100"),
+        ),
+        (
+            rule(&format!(
+                "{{{split}, percent: -1}}, {{{split}, percent: 101}}"
+            )),
+            format!(
+                "expected 0 <= -1 <= 100: {path}.splits[0].percent\nexpected 0 <= 101 <= 100: {path}.splits[1].percent"
+            ),
+        ),
+        (
+            rule("{serviceName: s, serviceNamespace: other, servicePort: 80, percent: 100}"),
+            format!(
+                "invalid value: other: {path}.splits[0].serviceNamespace\nservice namespace must match ingress namespace: \"ns\""
+            ),
+        ),
+        (
+            rule("{serviceName: '', serviceNamespace: '', servicePort: 0, percent: 100}"),
+            format!(
+                "missing field(s): {path}.splits[0].serviceName, {path}.splits[0].serviceNamespace, {path}.splits[0].servicePort"
+            ),
+        ),
+        (
+            "rules: [{http: {paths: []}}]".to_owned(),
+            "missing field(s): spec.rules[0].hosts, spec.rules[0].http.paths".to_owned(),
+        ),
+        (
+            "rules: [{hosts: [h]}]".to_owned(),
+            "missing field(s): spec.rules[0].http".to_owned(),
+        ),
+        (
+            format!(
+                "{}, tls: [{{}}]",
+                rule(&format!("{{{split}, percent: 100}}"))
+            ),
+            "missing field(s): spec.tls[0].secretName, spec.tls[0].secretNamespace".to_owned(),
+        ),
+    ] {
+        let errors = validate_ingress(&object(&wrapped("Ingress", "", &spec)));
+        assert_eq!(errors.to_string(), expect);
+    }
+}
+
+#[test]
+fn serverless_services_and_certificates_are_checked() {
+    let reference = "objectRef: {apiVersion: v, kind: K, name: n}";
+    for (spec, expect) in [
+        (format!("mode: Proxy, {reference}, protocolType: http1"), ""),
+        (
+            format!("{reference}, protocolType: http1"),
+            "missing field(s): spec.mode",
+        ),
+        (
+            format!("mode: Serve, {reference}, protocolType: x"),
+            "invalid value: x: spec.protocolType",
+        ),
+        (
+            format!("mode: Serve, {reference}, protocolType: h2c, numActivators: -1"),
+            "invalid value: -1: spec.numActivators",
+        ),
+        (
+            "mode: Serve, objectRef: {kind: K}, protocolType: h2c".to_owned(),
+            "missing field(s): spec.objectRef.apiVersion, spec.objectRef.name",
+        ),
+    ] {
+        let errors = validate_serverless_service(&object(&wrapped("ServerlessService", "", &spec)));
+        assert_eq!(errors.to_string(), expect);
+    }
+    for (spec, expect) in [
+        ("dnsNames: [a.b], secretName: s", ""),
+        (
+            "dnsNames: [], secretName: ''",
+            "missing field(s): spec.dnsNames, spec.secretName",
+        ),
+        (
+            "dnsNames: [a, ''], secretName: s",
+            "invalid value: : spec.dnsNames[1]",
+        ),
+    ] {
+        let errors = validate_certificate(&object(&wrapped("Certificate", "", spec)));
+        assert_eq!(errors.to_string(), expect);
+    }
+}
+
+fn of_mapping(metadata: &str, spec: &str) -> String {
+    let mapping = object(&format!(
+        "{{apiVersion: v, kind: DomainMapping, metadata: {{namespace: ns, {metadata}}}, spec: {{{spec}}}}}"
+    ));
+    with("", |ctx| validate_domain_mapping(&mapping, None, ctx))
+        .errors()
+        .to_string()
+}
+
+#[test]
+fn domain_mappings_have_a_domain_for_a_name() {
+    let good = "ref: {name: s, kind: Service, apiVersion: v, namespace: ns}";
+    assert_eq!(of_mapping("name: a.example.com", good), "");
+    for (metadata, starts) in [
+        (
+            "name: a",
+            "invalid name \"a\": name: Invalid value: \"a\": should be a domain",
+        ),
+        (
+            "name: A.b",
+            "invalid name \"A.b\": name: Invalid value: \"A.b\": a lowercase RFC 1123",
+        ),
+        (
+            "name: a.b.cluster.local",
+            "invalid name \"a.b.cluster.local\": must not be a subdomain of cluster local domain \"cluster.local\": metadata.name",
+        ),
+        (
+            "name: ''",
+            "invalid name \"\": name: Required value: metadata.name",
+        ),
+        (
+            "name: a.b, generateName: x",
+            "must not set the field(s): metadata.generateName",
+        ),
+    ] {
+        let text = of_mapping(metadata, good);
+        assert!(text.starts_with(starts), "{metadata}: {text}");
+    }
+}
+
+#[test]
+fn domain_mappings_lead_somewhere_in_their_namespace() {
+    for (spec, expect) in [
+        (
+            "",
+            "missing field(s): spec.ref.apiVersion, spec.ref.kind, spec.ref.name, spec.ref.namespace",
+        ),
+        (
+            "ref: {name: s, kind: K, namespace: ns}",
+            "missing field(s): spec.ref.apiVersion",
+        ),
+        (
+            "ref: {name: s, kind: K, apiVersion: v, namespace: b}",
+            "mismatched namespaces: spec.ref.namespace\nparent namespace: \"ns\" does not match ref: \"b\"",
+        ),
+        (
+            "ref: {name: s, kind: K, apiVersion: v, group: g, namespace: ns}",
+            "must not set the field(s): spec.ref.group",
+        ),
+        (
+            "ref: {name: s, kind: K, apiVersion: v, address: x, namespace: ns}",
+            "must not set the field(s): spec.ref.address",
+        ),
+        (
+            "ref: {name: s, kind: K, apiVersion: v, namespace: ns}, tls: {}",
+            "missing field(s): spec.tls.secretName",
+        ),
+        (
+            "ref: {name: s, kind: K, apiVersion: v, namespace: ns}, tls: {secretName: x}",
+            "",
+        ),
+    ] {
+        assert_eq!(of_mapping("name: a.b", spec), expect, "{spec}");
+    }
+}

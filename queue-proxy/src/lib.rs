@@ -1,0 +1,12 @@
+//! The parts of the sidecar; `main` only reads the environment and runs them.
+
+pub mod args;
+pub mod checks;
+pub mod drain;
+pub mod handler;
+pub mod metrics;
+pub mod ports;
+pub mod process;
+pub mod readiness;
+pub mod report;
+pub mod request_log;
