@@ -86,7 +86,10 @@ impl std::fmt::Debug for ClientHandle {
 /// # Errors
 /// When a tender fails, which is a mistake of ours: the process must not go on without it.
 pub async fn run(world: Arc<World>, shutdown: Shutdown) -> Result<(), JoinError> {
-    world.watches.wait_until_synced().await;
+    tokio::select! {
+        () = world.watches.wait_until_synced() => {}
+        () = shutdown.wait() => return Ok(()),
+    }
     let mut autoscalers = std::pin::pin!(world.watches.autoscalers.subscribe());
     let mut neighbours = std::pin::pin!(neighbours(&world));
     let mut fleet = Fleet {

@@ -2,7 +2,7 @@
 //! headers that only we may set.
 
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
@@ -23,6 +23,7 @@ pub fn strip_owned(headers: &mut HeaderMap) {
 }
 
 /// Appends `peer` to `X-Forwarded-For`, and says protocol and host unless someone before us did.
+/// An empty host is not said.
 pub fn annotate(headers: &mut HeaderMap, peer: IpAddr, host: &str, proto: &'static str) {
     let mut list = String::with_capacity(64);
     for before in headers.get_all(header::X_FORWARDED_FOR) {
@@ -38,7 +39,9 @@ pub fn annotate(headers: &mut HeaderMap, peer: IpAddr, host: &str, proto: &'stat
     }
     let proto = HeaderValue::from_static(proto);
     headers.entry(header::X_FORWARDED_PROTO).or_insert(proto);
-    if let Ok(host) = HeaderValue::from_str(host) {
+    if !host.is_empty()
+        && let Ok(host) = HeaderValue::from_str(host)
+    {
         headers.entry(header::X_FORWARDED_HOST).or_insert(host);
     }
 }
@@ -68,39 +71,55 @@ pub fn synthesise(headers: &mut HeaderMap) {
 
 /// `for=a;host=h;proto=p, for=b`: the first element is the client's, the others are proxies.
 fn forwarded(peers: Option<&str>, host: Option<&str>, proto: Option<&str>) -> String {
-    let mut peers = peers
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .filter(|p| !p.is_empty());
-    let mut first = Vec::new();
+    let peers = peers.unwrap_or_default();
+    let mut text = String::with_capacity(peers.len() + 64);
+    let mut peers = peers.split(',').map(str::trim).filter(|p| !p.is_empty());
+    let mut separator = "";
     if let Some(client) = peers.next() {
-        first.push(format!("for={}", node(client)));
+        push_node(&mut text, client);
+        separator = ";";
     }
-    first.extend(host.map(|host| format!("host={}", quoted_if_needed(host))));
-    first.extend(proto.map(|proto| format!("proto={proto}")));
-    let mut elements = vec![first.join(";")];
-    elements.extend(peers.map(|peer| format!("for={}", node(peer))));
-    elements.retain(|element| !element.is_empty());
-    elements.join(", ")
+    for (key, value) in [("host=", host), ("proto=", proto)] {
+        if let Some(value) = value {
+            text.push_str(separator);
+            text.push_str(key);
+            push_quoted_if_needed(&mut text, value);
+            separator = ";";
+        }
+    }
+    for peer in peers {
+        text.push_str(", ");
+        push_node(&mut text, peer);
+    }
+    text
 }
 
 /// IPv6 addresses stand in brackets and quotes.
-fn node(peer: &str) -> String {
+fn push_node(text: &mut String, peer: &str) {
+    text.push_str("for=");
     let bare = peer.trim_start_matches('[').trim_end_matches(']');
-    match bare.parse() {
-        Ok(IpAddr::V6(address)) => format!("\"[{address}]\""),
-        _ => quoted_if_needed(peer),
+    if bare.parse::<Ipv6Addr>().is_ok() {
+        text.extend(["\"[", bare, "]\""]);
+    } else {
+        push_quoted_if_needed(text, peer);
     }
 }
 
 /// A token as it is; anything else in quotes.
-fn quoted_if_needed(text: &str) -> String {
+fn push_quoted_if_needed(text: &mut String, value: &str) {
     let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if !text.is_empty() && text.chars().all(token) {
-        return text.to_owned();
+    if !value.is_empty() && value.chars().all(token) {
+        text.push_str(value);
+        return;
     }
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+    text.push('"');
+    for character in value.chars() {
+        if matches!(character, '"' | '\\') {
+            text.push('\\');
+        }
+        text.push(character);
+    }
+    text.push('"');
 }
 
 #[cfg(test)]

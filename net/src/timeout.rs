@@ -20,7 +20,7 @@ use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::{
-    body::{Body, BodyError},
+    body::BodyError,
     tunnel::{Patience, Tunnel},
 };
 
@@ -118,10 +118,10 @@ impl Deadline {
     ///
     /// # Errors
     /// The answer has not begun in time. Its future has been dropped: upstream is closed.
-    pub async fn bound(
+    pub async fn bound<B: HttpBody>(
         &self,
-        answer: impl Future<Output = Response<Body>>,
-    ) -> Result<Response<Timed<Body>>, TimedOut> {
+        answer: impl Future<Output = Response<B>>,
+    ) -> Result<Response<Timed<B>>, TimedOut> {
         let response = match self.head() {
             Some(head) => timeout_at(head, answer)
                 .await

@@ -39,10 +39,14 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     });
     let starting = tasks.clone();
     tasks.spawn("controllers", async move {
-        watches.wait_until_synced().await;
-        synced.open();
-        controllers::start(&starting, &watches, &context);
-        starting.shutdown().wait().await;
+        tokio::select! {
+            () = watches.wait_until_synced() => {
+                synced.open();
+                controllers::start(&starting, &watches, &context);
+                starting.shutdown().wait().await;
+            }
+            () = starting.shutdown().wait() => {}
+        }
         Ok::<(), std::convert::Infallible>(())
     });
     Ok(tasks.run().await)

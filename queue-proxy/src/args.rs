@@ -63,10 +63,7 @@ pub struct Observability {
     )]
     pub probe_log: bool,
     /// One line of the request log; None is the default.
-    #[serde(
-        rename = "logging.request-log-template",
-        alias = "requestLogTemplate"
-    )]
+    #[serde(rename = "logging.request-log-template", alias = "requestLogTemplate")]
     pub template: Option<String>,
     /// `prometheus` opens the port for metrics.
     #[serde(rename = "request-metrics-protocol")]
@@ -198,9 +195,7 @@ enum OneOrMany {
 fn observability(read: Read<'_>) -> Result<Observability, ArgsError> {
     let name = env::OBSERVABILITY_CONFIG;
     match read(name).filter(|text| !text.is_empty()) {
-        Some(text) => {
-            serde_json::from_str(&text).map_err(|error| invalid(name, text, &error))
-        }
+        Some(text) => serde_json::from_str(&text).map_err(|error| invalid(name, text, &error)),
         None => Ok(Observability::default()),
     }
 }

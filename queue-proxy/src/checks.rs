@@ -36,13 +36,8 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Tcp,
-    Http {
-        uri: Uri,
-        headers: Box<HeaderMap>,
-    },
-    Grpc {
-        service: String,
-    },
+    Http { uri: Uri, headers: Box<HeaderMap> },
+    Grpc { service: String },
 }
 
 /// When and how often.
@@ -176,7 +171,11 @@ fn probe_headers(user: Vec<(HeaderName, HeaderValue)>, host: HeaderValue) -> Hea
         headers.append(name, value);
     }
     let agent = HeaderValue::from_static(concat!("kube-probe/", "1.34"));
-    debug_assert!(agent.as_bytes().starts_with(user_agent::KUBELET_PREFIX.as_bytes()));
+    debug_assert!(
+        agent
+            .as_bytes()
+            .starts_with(user_agent::KUBELET_PREFIX.as_bytes())
+    );
     headers.entry(header::HOST).or_insert(host);
     headers.entry(header::USER_AGENT).or_insert(agent);
     let close = HeaderValue::from_static("close");

@@ -83,7 +83,7 @@ const TRACING: [(&str, TracingProtocol); 4] = [
     ("stdout", TracingProtocol::Stdout),
 ];
 
-/// The request log line that the peer writes; its users parse it (contract/data-plane 3.6).
+/// The request log line that the peer writes; its users parse it (contract/data-plane 3.7).
 const REQUEST_LOG: &str = concat!(
     r#"{"httpRequest": {"requestMethod": "{{.Request.Method}}", "#,
     r#""requestUrl": "{{js .Request.RequestURI}}", "#,

@@ -4,6 +4,7 @@ mod kinds;
 mod metadata;
 mod pods;
 mod properties;
+mod security;
 mod traffic;
 mod volumes;
 

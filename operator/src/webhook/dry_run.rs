@@ -108,11 +108,11 @@ fn make_runnable(container: &mut Container, serves: bool) {
         .readiness_probe
         .take()
         .filter(|p| p.exec.is_some());
-    for probe in [&mut container.liveness_probe, &mut container.startup_probe] {
-        if let Some(probe) = probe {
-            point_to(probe, number);
-        }
-    }
+    let others = [&mut container.liveness_probe, &mut container.startup_probe];
+    others
+        .into_iter()
+        .flatten()
+        .for_each(|probe| point_to(probe, number));
 }
 
 fn point_to(probe: &mut Probe, port: i32) {

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::review::{Answer, Operation, Question, Request, Verdict};
 use super::{admission, authority, bundle, certificates, config_map, dry_run};
 
-fn request(kind: &str, operation: Operation, object: Value) -> Request {
+fn request(kind: &str, operation: Operation, object: impl Into<Value>) -> Request {
+    let object: Value = object.into();
     let request = json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",
@@ -23,10 +24,14 @@ fn request(kind: &str, operation: Operation, object: Value) -> Request {
         },
     });
     let question: Question = serde_json::from_value(request).unwrap();
-    Request { operation, ..question.request }
+    Request {
+        operation,
+        ..question.request
+    }
 }
 
-fn service(pod: Value) -> Value {
+fn service(pod: impl Into<Value>) -> Value {
+    let pod: Value = pod.into();
     json!({
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",
@@ -65,10 +70,23 @@ fn reason(verdict: Verdict) -> String {
 fn a_new_service_is_filled_in_and_signed() {
     let object = filled(&service(json!({ "containers": [{ "image": "a/b" }] })));
     assert_eq!(object["spec"]["template"]["spec"]["timeoutSeconds"], 300);
-    assert_eq!(object["spec"]["traffic"], json!([{ "latestRevision": true, "percent": 100 }]));
-    assert_eq!(object["metadata"]["annotations"]["serving.knative.dev/creator"], "me");
-    let nulls = ["/metadata/creationTimestamp", "/spec/template/metadata/creationTimestamp"];
-    assert!(nulls.iter().all(|path| object.pointer(path) == Some(&Value::Null)));
+    assert_eq!(
+        object["spec"]["traffic"],
+        json!([{ "latestRevision": true, "percent": 100 }])
+    );
+    assert_eq!(
+        object["metadata"]["annotations"]["serving.knative.dev/creator"],
+        "me"
+    );
+    let nulls = [
+        "/metadata/creationTimestamp",
+        "/spec/template/metadata/creationTimestamp",
+    ];
+    assert!(
+        nulls
+            .iter()
+            .all(|path| object.pointer(path) == Some(&Value::Null))
+    );
 }
 
 #[test]
@@ -76,7 +94,10 @@ fn an_object_that_is_whole_gets_no_patch() {
     let object = filled(&service(json!({ "containers": [{ "image": "a/b" }] })));
     let mut again = request("Service", Operation::Update, object.clone());
     again.old_object = Some(object);
-    assert_eq!(admission::fill_in(&again, &Settings::default()), Verdict::allowed());
+    assert_eq!(
+        admission::fill_in(&again, &Settings::default()),
+        Verdict::allowed()
+    );
 }
 
 #[test]
@@ -108,7 +129,9 @@ fn warnings_do_not_refuse() {
     let object = filled(&service(json!({ "containers": [{ "image": "a/b" }] })));
     let request = request("Service", Operation::Create, object);
     let verdict = admission::validate(&request, &Settings::default());
-    let Verdict::Allowed { warnings, .. } = verdict else { panic!("denied") };
+    let Verdict::Allowed { warnings, .. } = verdict else {
+        panic!("denied")
+    };
     assert!(warnings[0].starts_with("Kubernetes default value is insecure"));
 }
 
@@ -126,7 +149,11 @@ fn deletions_and_writes_of_a_status_pass() {
 #[test]
 fn what_can_not_be_read_is_refused() {
     let settings = Settings::default();
-    let bad = request("Service", Operation::Create, service(json!({ "containers": 7 })));
+    let bad = request(
+        "Service",
+        Operation::Create,
+        service(json!({ "containers": 7 })),
+    );
     assert!(reason(admission::fill_in(&bad, &settings)).starts_with("mutation failed: "));
     assert!(reason(admission::validate(&bad, &settings)).starts_with("decoding request failed: "));
     let unknown = request("Pod", Operation::Create, json!({}));
@@ -135,12 +162,14 @@ fn what_can_not_be_read_is_refused() {
 
 #[test]
 fn fields_that_the_type_does_not_know_vanish() {
-    let object = filled(&service(json!({ "containers": [{ "image": "a/b", "x": 1 }], "y": 2 })));
+    let object = filled(&service(
+        json!({ "containers": [{ "image": "a/b", "x": 1 }], "y": 2 }),
+    ));
     let pod = &object["spec"]["template"]["spec"];
     assert!(pod.get("y").is_none() && pod["containers"][0].get("x").is_none());
 }
 
-fn config(name: &str, data: Value, checksum: &str) -> Request {
+fn config(name: &str, data: &Value, checksum: &str) -> Request {
     let object = json!({
         "metadata": { "name": name, "annotations": { example::CHECKSUM: checksum } },
         "data": data,
@@ -153,16 +182,43 @@ fn config_maps_are_checked() {
     let sum = example::checksum("x: y");
     for (name, data, expect) in [
         ("config-gc", json!({}), ""),
-        ("config-gc", json!({ "_example": "x: y", "unknown": "key" }), ""),
-        ("config-autoscaler", json!({ "stable-window": "1s" }), "validation failed: stable-window"),
-        ("config-autoscaler", json!({ "min-scale": "x" }), "validation failed: failed to parse \"min-scale\": "),
-        ("config-deployment", json!({}), "validation failed: queue-sidecar-image cannot be empty or unset"),
-        ("config-network", json!({ "system-internal-tls-allow-serve-mode": "true" }), ""),
+        (
+            "config-gc",
+            json!({ "_example": "x: y", "unknown": "key" }),
+            "",
+        ),
+        (
+            "config-autoscaler",
+            json!({ "stable-window": "1s" }),
+            "validation failed: stable-window",
+        ),
+        (
+            "config-autoscaler",
+            json!({ "min-scale": "x" }),
+            "validation failed: failed to parse \"min-scale\": ",
+        ),
+        (
+            "config-deployment",
+            json!({}),
+            "validation failed: queue-sidecar-image cannot be empty or unset",
+        ),
+        (
+            "config-network",
+            json!({ "system-internal-tls-allow-serve-mode": "true" }),
+            "",
+        ),
         ("config-mine", json!({ "a": "b" }), ""),
-        ("config-gc", json!({ "_example": "x: z" }), "validation failed: the update modifies a key in \"_example\" which is probably not what you want."),
+        (
+            "config-gc",
+            json!({ "_example": "x: z" }),
+            "validation failed: the update modifies a key in \"_example\" which is probably not what you want.",
+        ),
     ] {
-        let seen = reason(config_map::validate(&config(name, data.clone(), &sum)));
-        assert!(seen.starts_with(expect) && seen.is_empty() == expect.is_empty(), "{data}: {seen}");
+        let seen = reason(config_map::validate(&config(name, &data, &sum)));
+        assert!(
+            seen.starts_with(expect) && seen.is_empty() == expect.is_empty(),
+            "{data}: {seen}"
+        );
     }
 }
 
@@ -174,7 +230,10 @@ fn a_dry_run_tries_the_users_pod() {
     let mut asked = request("Service", Operation::Create, filled(&service(pod)));
     assert_eq!(dry_run::wanted(&asked), None);
     let valid = admission::validate(&asked, &Settings::default());
-    assert!(matches!(valid, Verdict::Allowed { .. }), "the API server judges that name");
+    assert!(
+        matches!(valid, Verdict::Allowed { .. }),
+        "the API server judges that name"
+    );
     asked.dry_run = Some(true);
     let pod = serde_json::to_value(dry_run::wanted(&asked).unwrap()).unwrap();
     assert_eq!(pod["metadata"]["generateName"], "dry-run-validation");
@@ -234,7 +293,10 @@ fn a_key_that_does_not_fit_is_not_used() {
     let make = || authority::make(vec!["a.b".to_owned()], now, plan().lifetime).unwrap();
     let (one, other) = (make(), make());
     assert!(authority::server(&one).is_ok());
-    let mixed = authority::Certified { key: other.key, ..one.clone() };
+    let mixed = authority::Certified {
+        key: other.key,
+        ..one.clone()
+    };
     assert!(authority::server(&mixed).is_err());
     let both = format!("{}{}", one.authority, other.authority);
     assert_eq!(authority::newest(&both).trim(), one.authority.trim());

@@ -66,7 +66,10 @@ fn zero_concurrency_is_no_limit() {
 #[test]
 fn probes_come_alone_or_in_an_array() {
     let table = [
-        (r#"{"tcpSocket":{"port":8081,"host":"127.0.0.1"},"successThreshold":1}"#, 1),
+        (
+            r#"{"tcpSocket":{"port":8081,"host":"127.0.0.1"},"successThreshold":1}"#,
+            1,
+        ),
         (
             r#"[{"httpGet":{"path":"/","port":8080,"host":"127.0.0.1","scheme":"HTTP"}},
                 {"grpc":{"port":90,"service":""},"periodSeconds":1}]"#,

@@ -83,7 +83,11 @@ mod tests {
             (&[0, 0, 0, 0, 1, 255], false),
         ];
         for (answer, expect) in table {
-            assert_eq!(says_serving(&Bytes::from_static(answer)), expect, "{answer:?}");
+            assert_eq!(
+                says_serving(&Bytes::from_static(answer)),
+                expect,
+                "{answer:?}"
+            );
         }
     }
 }

@@ -16,7 +16,9 @@ async fn app() -> SocketAddr {
         let mut response = Response::new(Body::Empty);
         let headers = request.headers();
         let asked = headers.contains_key("x-probe")
-            && headers["user-agent"].to_str().is_ok_and(|agent| agent.starts_with("kube-probe/"));
+            && headers["user-agent"]
+                .to_str()
+                .is_ok_and(|agent| agent.starts_with("kube-probe/"));
         *response.status_mut() = match request.uri().path() {
             "/ready" => StatusCode::NO_CONTENT,
             "/moved" => StatusCode::FOUND,
@@ -32,7 +34,12 @@ async fn app() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let service = |_| service_fn(answer);
-    tokio::spawn(serve(listener, ServeSettings::default(), service, std::future::pending()));
+    tokio::spawn(serve(
+        listener,
+        ServeSettings::default(),
+        service,
+        std::future::pending(),
+    ));
     address
 }
 
@@ -43,7 +50,10 @@ async fn app_is_asked_as_its_author_wants() {
         (r#"{"httpGet":{"path":"/ready"}}"#, true),
         (r#"{"httpGet":{"path":"/moved?x=y"}}"#, true),
         (r#"{"httpGet":{"path":"/not"}}"#, false),
-        (r#"{"httpGet":{"path":"header","httpHeaders":[{"name":"X-Probe","value":"1"}]}}"#, true),
+        (
+            r#"{"httpGet":{"path":"header","httpHeaders":[{"name":"X-Probe","value":"1"}]}}"#,
+            true,
+        ),
         (r#"{"tcpSocket":{}}"#, true),
         (r#"{"tcpSocket":{"port":1}}"#, false),
         (r#"{"grpc":{"service":"x"}}"#, true),

@@ -41,6 +41,8 @@ pub struct Watched<K: Watchable> {
     store: Store<K>,
     subscribers: Subscribers<K>,
     version: watch::Receiver<u64>,
+    // Not the store's own `wait_until_ready`: of several tasks that wait there, it wakes one.
+    filled: watch::Receiver<bool>,
 }
 
 type Subscribers<K> = Arc<Mutex<Vec<mpsc::Sender<Arc<K>>>>>;
@@ -51,6 +53,7 @@ impl<K: Watchable> Clone for Watched<K> {
             store: self.store.clone(),
             subscribers: Arc::clone(&self.subscribers),
             version: self.version.clone(),
+            filled: self.filled.clone(),
         }
     }
 }
@@ -64,11 +67,13 @@ pub fn start<K: Watchable>(
 ) -> Watched<K> {
     let (store, writer) = reflector::store();
     let (version_sender, version) = watch::channel(0);
+    let (filled_sender, filled) = watch::channel(false);
     let subscribers = Subscribers::default();
     let feed = Feed {
         writer,
         subscribers: Arc::clone(&subscribers),
         version: version_sender,
+        filled: filled_sender,
     };
     let shutdown = tasks.shutdown().clone();
     tasks.spawn("watch", async move {
@@ -83,6 +88,7 @@ pub fn start<K: Watchable>(
         store,
         subscribers,
         version,
+        filled,
     }
 }
 
@@ -111,7 +117,7 @@ impl<K: Watchable> Watched<K> {
     /// Returns once the store has been filled for the first time. Cancel-safe.
     pub async fn wait_until_synced(&self) {
         // Fails only when the watch has ended, and then the process is ending as well.
-        let _ = self.store.wait_until_ready().await;
+        let _ = self.filled.clone().wait_for(|filled| *filled).await;
     }
 }
 
@@ -120,6 +126,7 @@ struct Feed<K: Watchable> {
     writer: Writer<K>,
     subscribers: Subscribers<K>,
     version: watch::Sender<u64>,
+    filled: watch::Sender<bool>,
 }
 
 type Guarded<K> = Result<Event<DeserializeGuard<K>>, watcher::Error>;
@@ -165,6 +172,7 @@ impl<K: Watchable> Feed<K> {
             .map(|object| (ObjectRef::from_obj(&*object), object))
             .collect();
         self.writer.apply_watcher_event(&Event::InitDone);
+        self.filled.send_replace(true);
         for object in store.state() {
             gone.remove(&ObjectRef::from_obj(&*object));
             self.publish(object).await;

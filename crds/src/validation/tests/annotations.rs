@@ -60,101 +60,100 @@ fn classes_and_metrics_fit_each_other() {
     );
 }
 
+const SCALES: &[(&str, &str, &str)] = &[
+    ("", "min-scale: '0', max-scale: '0'", ""),
+    ("", "min-scale: '2', max-scale: '2'", ""),
+    ("", "min-scale: '5'", ""),
+    (
+        "",
+        "min-scale: '-1'",
+        "expected 0 <= -1 <= 2147483647: min-scale",
+    ),
+    (
+        "",
+        "minScale: '-1'",
+        "expected 0 <= -1 <= 2147483647: minScale",
+    ),
+    (
+        "",
+        "max-scale: '2147483648'",
+        "expected 0 <= 2147483648 <= 2147483647: max-scale",
+    ),
+    ("", "min-scale: few", "invalid value: few: min-scale"),
+    ("", "max-scale: '1.5'", "invalid value: 1.5: max-scale"),
+    (
+        "",
+        "min-scale: '3', max-scale: '2'",
+        "max-scale=2 is less than min-scale=3: max-scale, min-scale",
+    ),
+    (
+        "max-scale-limit: '10', max-scale: '5'",
+        "max-scale: '10'",
+        "",
+    ),
+    (
+        "max-scale-limit: '10', max-scale: '5'",
+        "min-scale: '1'",
+        "",
+    ),
+    (
+        "max-scale-limit: '10', max-scale: '5'",
+        "max-scale: '11'",
+        "expected 1 <= 11 <= 10: max-scale",
+    ),
+    (
+        "max-scale-limit: '10', max-scale: '5'",
+        "max-scale: '0'",
+        "max-scale=0 (unlimited), must be less than 10: max-scale",
+    ),
+    ("", "initial-scale: '3'", ""),
+    (
+        "",
+        "initial-scale: '0'",
+        "invalid value: 0: initial-scale=0 not allowed by cluster",
+    ),
+    ("allow-zero-initial-scale: 'true'", "initial-scale: '0'", ""),
+    (
+        "",
+        "initial-scale: '-1'",
+        "invalid value: -1: initial-scale must be greater than 0",
+    ),
+    (
+        "",
+        "initial-scale: one",
+        "invalid value: one: initial-scale",
+    ),
+    ("", "activation-scale: '2'", ""),
+    (
+        "",
+        "activation-scale: '1'",
+        "activation-scale=1 must be greater than 1: activation-scale",
+    ),
+    (
+        "",
+        "activation-scale: x",
+        "invalid value: x: activation-scale",
+    ),
+    (
+        "",
+        "activation-scale: '2', min-scale: '3'",
+        "min-scale=3 is greater than activation-scale=2: activation-scale, min-scale",
+    ),
+    (
+        "",
+        "activation-scale: '5', max-scale: '4'",
+        "max-scale=4 is less than activation-scale=5: activation-scale, max-scale",
+    ),
+    (
+        "",
+        "activation-scale: '5', min-scale: '3', max-scale: '9'",
+        "",
+    ),
+];
+
 #[test]
 fn scales_are_whole_numbers_in_order() {
-    check(
-        &[
-            ("", "min-scale: '0', max-scale: '0'", ""),
-            ("", "min-scale: '2', max-scale: '2'", ""),
-            ("", "min-scale: '5'", ""),
-            (
-                "",
-                "min-scale: '-1'",
-                "expected 0 <= -1 <= 2147483647: min-scale",
-            ),
-            (
-                "",
-                "minScale: '-1'",
-                "expected 0 <= -1 <= 2147483647: minScale",
-            ),
-            (
-                "",
-                "max-scale: '2147483648'",
-                "expected 0 <= 2147483648 <= 2147483647: max-scale",
-            ),
-            ("", "min-scale: few", "invalid value: few: min-scale"),
-            ("", "max-scale: '1.5'", "invalid value: 1.5: max-scale"),
-            (
-                "",
-                "min-scale: '3', max-scale: '2'",
-                "max-scale=2 is less than min-scale=3: max-scale, min-scale",
-            ),
-            (
-                "max-scale-limit: '10', max-scale: '5'",
-                "max-scale: '10'",
-                "",
-            ),
-            (
-                "max-scale-limit: '10', max-scale: '5'",
-                "min-scale: '1'",
-                "",
-            ),
-            (
-                "max-scale-limit: '10', max-scale: '5'",
-                "max-scale: '11'",
-                "expected 1 <= 11 <= 10: max-scale",
-            ),
-            (
-                "max-scale-limit: '10', max-scale: '5'",
-                "max-scale: '0'",
-                "max-scale=0 (unlimited), must be less than 10: max-scale",
-            ),
-            ("", "initial-scale: '3'", ""),
-            (
-                "",
-                "initial-scale: '0'",
-                "invalid value: 0: initial-scale=0 not allowed by cluster",
-            ),
-            ("allow-zero-initial-scale: 'true'", "initial-scale: '0'", ""),
-            (
-                "",
-                "initial-scale: '-1'",
-                "invalid value: -1: initial-scale must be greater than 0",
-            ),
-            (
-                "",
-                "initial-scale: one",
-                "invalid value: one: initial-scale",
-            ),
-            ("", "activation-scale: '2'", ""),
-            (
-                "",
-                "activation-scale: '1'",
-                "activation-scale=1 must be greater than 1: activation-scale",
-            ),
-            (
-                "",
-                "activation-scale: x",
-                "invalid value: x: activation-scale",
-            ),
-            (
-                "",
-                "activation-scale: '2', min-scale: '3'",
-                "min-scale=3 is greater than activation-scale=2: activation-scale, min-scale",
-            ),
-            (
-                "",
-                "activation-scale: '5', max-scale: '4'",
-                "max-scale=4 is less than activation-scale=5: activation-scale, max-scale",
-            ),
-            (
-                "",
-                "activation-scale: '5', min-scale: '3', max-scale: '9'",
-                "",
-            ),
-        ],
-        autoscaling,
-    );
+    check(SCALES, autoscaling);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use super::{check, container_faults, pod_faults, refusals, service};
+use super::{check, container_faults, pod_faults};
 
 #[test]
 fn containers_hold_only_what_is_allowed() {
@@ -109,98 +109,97 @@ fn ports_are_checked() {
     }
 }
 
+const FIELD_REF: &str = "kubernetes.podspec-fieldref: Enabled";
+const ENVIRONMENTS: &[(&str, &str, &str)] = &[
+    ("", "env: [{name: A, value: b}]", ""),
+    ("", "env: [{value: b}]", "missing field(s): env[0].name"),
+    (
+        "",
+        "env: [{name: A}, {name: PORT}]",
+        "\"PORT\" is a reserved environment variable: env[1].name",
+    ),
+    (
+        "",
+        "env: [{name: K_SERVICE}]",
+        "\"K_SERVICE\" is a reserved environment variable: env[0].name",
+    ),
+    (
+        "",
+        "env: [{name: K_CONFIGURATION}]",
+        "\"K_CONFIGURATION\" is a reserved environment variable: env[0].name",
+    ),
+    (
+        "",
+        "env: [{name: K_REVISION}]",
+        "\"K_REVISION\" is a reserved environment variable: env[0].name",
+    ),
+    (
+        "",
+        "env: [{name: A, valueFrom: {configMapKeyRef: {name: m, key: k}}}]",
+        "",
+    ),
+    (
+        "",
+        "env: [{name: A, valueFrom: {secretKeyRef: {name: m, key: k}}}]",
+        "",
+    ),
+    (
+        "",
+        "env: [{name: A, valueFrom: {configMapKeyRef: {key: k}}}]",
+        "missing field(s): env[0].valueFrom.configMapKeyRef.name",
+    ),
+    (
+        "",
+        "env: [{name: A, valueFrom: {secretKeyRef: {name: m}}}]",
+        "missing field(s): env[0].valueFrom.secretKeyRef.key",
+    ),
+    (
+        "",
+        "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]",
+        "must not set the field(s): env[0].valueFrom.fieldRef",
+    ),
+    (
+        "",
+        "env: [{name: A, valueFrom: {resourceFieldRef: {resource: x}}}]",
+        "must not set the field(s): env[0].valueFrom.resourceFieldRef",
+    ),
+    (
+        FIELD_REF,
+        "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]",
+        "",
+    ),
+    (
+        FIELD_REF,
+        "env: [{name: A, valueFrom: {resourceFieldRef: {resource: x}}}]",
+        "",
+    ),
+    ("", "envFrom: [{configMapRef: {name: m}}]", ""),
+    ("", "envFrom: [{secretRef: {name: m}, prefix: p}]", ""),
+    (
+        "",
+        "envFrom: [{}]",
+        "expected exactly one, got neither: envFrom[0].configMapRef, envFrom[0].secretRef",
+    ),
+    (
+        "",
+        "envFrom: [{configMapRef: {name: m}, secretRef: {name: m}}]",
+        "expected exactly one, got both: envFrom[0].configMapRef, envFrom[0].secretRef",
+    ),
+    (
+        "",
+        "envFrom: [{secretRef: {}}]",
+        "missing field(s): envFrom[0].secretRef.name",
+    ),
+    (
+        "",
+        "envFrom: [{configMapRef: {}}]",
+        "missing field(s): envFrom[0].configMapRef.name",
+    ),
+];
+
 #[test]
 fn environments_are_checked() {
-    let on = "kubernetes.podspec-fieldref: Enabled";
-    check(
-        &[
-            ("", "env: [{name: A, value: b}]", ""),
-            ("", "env: [{value: b}]", "missing field(s): env[0].name"),
-            (
-                "",
-                "env: [{name: A}, {name: PORT}]",
-                "\"PORT\" is a reserved environment variable: env[1].name",
-            ),
-            (
-                "",
-                "env: [{name: K_SERVICE}]",
-                "\"K_SERVICE\" is a reserved environment variable: env[0].name",
-            ),
-            (
-                "",
-                "env: [{name: K_CONFIGURATION}]",
-                "\"K_CONFIGURATION\" is a reserved environment variable: env[0].name",
-            ),
-            (
-                "",
-                "env: [{name: K_REVISION}]",
-                "\"K_REVISION\" is a reserved environment variable: env[0].name",
-            ),
-            (
-                "",
-                "env: [{name: A, valueFrom: {configMapKeyRef: {name: m, key: k}}}]",
-                "",
-            ),
-            (
-                "",
-                "env: [{name: A, valueFrom: {secretKeyRef: {name: m, key: k}}}]",
-                "",
-            ),
-            (
-                "",
-                "env: [{name: A, valueFrom: {configMapKeyRef: {key: k}}}]",
-                "missing field(s): env[0].valueFrom.configMapKeyRef.name",
-            ),
-            (
-                "",
-                "env: [{name: A, valueFrom: {secretKeyRef: {name: m}}}]",
-                "missing field(s): env[0].valueFrom.secretKeyRef.key",
-            ),
-            (
-                "",
-                "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]",
-                "must not set the field(s): env[0].valueFrom.fieldRef",
-            ),
-            (
-                "",
-                "env: [{name: A, valueFrom: {resourceFieldRef: {resource: x}}}]",
-                "must not set the field(s): env[0].valueFrom.resourceFieldRef",
-            ),
-            (
-                on,
-                "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]",
-                "",
-            ),
-            (
-                on,
-                "env: [{name: A, valueFrom: {resourceFieldRef: {resource: x}}}]",
-                "",
-            ),
-            ("", "envFrom: [{configMapRef: {name: m}}]", ""),
-            ("", "envFrom: [{secretRef: {name: m}, prefix: p}]", ""),
-            (
-                "",
-                "envFrom: [{}]",
-                "expected exactly one, got neither: envFrom[0].configMapRef, envFrom[0].secretRef",
-            ),
-            (
-                "",
-                "envFrom: [{configMapRef: {name: m}, secretRef: {name: m}}]",
-                "expected exactly one, got both: envFrom[0].configMapRef, envFrom[0].secretRef",
-            ),
-            (
-                "",
-                "envFrom: [{secretRef: {}}]",
-                "missing field(s): envFrom[0].secretRef.name",
-            ),
-            (
-                "",
-                "envFrom: [{configMapRef: {}}]",
-                "missing field(s): envFrom[0].configMapRef.name",
-            ),
-        ],
-        container_faults,
-    );
+    check(ENVIRONMENTS, container_faults);
 }
 
 #[test]
@@ -313,91 +312,4 @@ fn sidecars_have_rules_of_their_own() {
         ],
         faults,
     );
-}
-
-#[test]
-fn security_contexts_are_checked() {
-    let add = "kubernetes.containerspec-addcapabilities: Enabled";
-    let faults = |settings: &str, context: &str| {
-        container_faults(settings, &format!("securityContext: {context}"))
-            .replace("securityContext.", "")
-    };
-    check(
-        &[
-            (
-                "",
-                "{readOnlyRootFilesystem: true, runAsUser: 1, runAsGroup: 1}",
-                "",
-            ),
-            (
-                "",
-                "{runAsNonRoot: true, allowPrivilegeEscalation: false}",
-                "",
-            ),
-            (
-                "",
-                "{seccompProfile: {type: RuntimeDefault}, capabilities: {drop: [ALL]}}",
-                "",
-            ),
-            ("", "{privileged: false}", ""),
-            (
-                "",
-                "{privileged: true}",
-                "must not set the field(s): privileged",
-            ),
-            ("", "{procMount: x}", "must not set the field(s): procMount"),
-            (
-                "",
-                "{seLinuxOptions: {}}",
-                "must not set the field(s): seLinuxOptions",
-            ),
-            (
-                "",
-                "{runAsUser: -10}",
-                "expected 0 <= -10 <= 2147483647: runAsUser",
-            ),
-            (
-                "",
-                "{runAsGroup: -1}",
-                "expected 0 <= -1 <= 2147483647: runAsGroup",
-            ),
-            (
-                "",
-                "{capabilities: {add: [X]}}",
-                "must not set the field(s): capabilities.add",
-            ),
-            (add, "{capabilities: {add: [X]}}", ""),
-            (
-                "secure-pod-defaults: Enabled",
-                "{capabilities: {add: [NET_BIND_SERVICE]}}",
-                "",
-            ),
-            (
-                "secure-pod-defaults: Enabled",
-                "{capabilities: {add: [X]}}",
-                "must not set the field(s): capabilities.add",
-            ),
-        ],
-        faults,
-    );
-}
-
-#[test]
-fn insecure_defaults_are_warned_of() {
-    let open = service(
-        "spec: {template: {spec: {containers: [{image: a/b, securityContext: {runAsNonRoot: true}}]}}, traffic: [{percent: 100}]}",
-    );
-    let errors = refusals(&open, "");
-    assert!(errors.errors().is_empty());
-    let base = "spec.template.spec.containers[0].securityContext";
-    assert_eq!(
-        errors.warnings(),
-        [format!(
-            "Kubernetes default value is insecure, Knative may default this to secure in a future release: {base}.allowPrivilegeEscalation, {base}.capabilities, {base}.seccompProfile"
-        )]
-    );
-    let closed = service(
-        "spec: {template: {spec: {containers: [{image: a/b, securityContext: {runAsNonRoot: true, allowPrivilegeEscalation: false, seccompProfile: {type: RuntimeDefault}, capabilities: {drop: [ALL]}}}]}}, traffic: [{percent: 100}]}",
-    );
-    assert!(refusals(&closed, "").is_empty());
 }

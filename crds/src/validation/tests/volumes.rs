@@ -10,102 +10,96 @@ fn volume_faults(settings: &str, volume: &str) -> String {
         .replace(": volumes[0]", ": ")
 }
 
+const NO_SOURCE: &str = "expected exactly one, got neither: configMap, csi, emptyDir, ephemeral, hostPath, image, persistentVolumeClaim, projected, secret";
+
+const SOURCES: &[(&str, &str, &str)] = &[
+    ("", "secret: {secretName: s}", ""),
+    ("", "configMap: {name: m}", ""),
+    ("", "emptyDir: {}", ""),
+    ("", "", NO_SOURCE),
+    (
+        "",
+        "secret: {secretName: s}, configMap: {name: m}",
+        "expected exactly one, got both: configMap, secret",
+    ),
+    ("", "secret: {}", "missing field(s): secret.secretName"),
+    ("", "configMap: {}", "missing field(s): configMap.name"),
+    ("", "emptyDir: {medium: Memory}", ""),
+    (
+        "",
+        "emptyDir: {medium: Tape}",
+        "invalid value: Tape: emptyDir.medium",
+    ),
+    (
+        "kubernetes.podspec-volumes-emptydir: Disabled",
+        "emptyDir: {}",
+        "EmptyDir volume support is disabled, but found EmptyDir volume v: ",
+    ),
+    (
+        "",
+        "hostPath: {path: /x}",
+        "HostPath volume support is disabled, but found HostPath volume v: ",
+    ),
+    (
+        "",
+        "csi: {driver: d}",
+        "CSI volume support is disabled, but found CSI volume v: ",
+    ),
+    (
+        "",
+        "ephemeral: {}",
+        "Ephemeral volume support is disabled, but found Ephemeral volume v: ",
+    ),
+    (
+        "",
+        "image: {reference: r}",
+        "Image volume support is disabled, but found Image volume v: ",
+    ),
+    (
+        "kubernetes.podspec-volumes-hostpath: Enabled",
+        "hostPath: {path: /x}",
+        "",
+    ),
+    (
+        "kubernetes.podspec-volumes-csi: Enabled",
+        "csi: {driver: d}",
+        "",
+    ),
+    (
+        "kubernetes.podspec-volumes-ephemeral: Enabled",
+        "ephemeral: {}",
+        "",
+    ),
+    (
+        "kubernetes.podspec-volumes-image: Enabled",
+        "image: {reference: r}",
+        "",
+    ),
+    (
+        "kubernetes.podspec-persistent-volume-write: Enabled",
+        "persistentVolumeClaim: {claimName: c}",
+        "Persistent volume claim support is disabled, but found persistent volume claim c: ",
+    ),
+    (
+        "kubernetes.podspec-persistent-volume-claim: Enabled",
+        "persistentVolumeClaim: {claimName: c}",
+        "Persistent volume write support is disabled, but found persistent volume claim c that is not read-only: ",
+    ),
+    (
+        "kubernetes.podspec-persistent-volume-claim: Enabled",
+        "persistentVolumeClaim: {claimName: c, readOnly: true}",
+        "",
+    ),
+    (
+        "",
+        "nfs: {path: /, server: s}, emptyDir: {}",
+        "must not set the field(s): nfs",
+    ),
+];
+
 #[test]
 fn volumes_have_one_source_that_is_allowed() {
-    let all = "configMap, csi, emptyDir, ephemeral, hostPath, image, persistentVolumeClaim, projected, secret";
-    let paths: Vec<String> = all
-        .split(", ")
-        .map(|source| format!("volumes[0].{source}"))
-        .collect();
-    let neither = format!("expected exactly one, got neither: {}", paths.join(", "));
-    let neither = neither.replace("volumes[0].", "");
-    check(
-        &[
-            ("", "secret: {secretName: s}", ""),
-            ("", "configMap: {name: m}", ""),
-            ("", "emptyDir: {}", ""),
-            ("", "", &neither),
-            (
-                "",
-                "secret: {secretName: s}, configMap: {name: m}",
-                "expected exactly one, got both: configMap, secret",
-            ),
-            ("", "secret: {}", "missing field(s): secret.secretName"),
-            ("", "configMap: {}", "missing field(s): configMap.name"),
-            ("", "emptyDir: {medium: Memory}", ""),
-            (
-                "",
-                "emptyDir: {medium: Tape}",
-                "invalid value: Tape: emptyDir.medium",
-            ),
-            (
-                "kubernetes.podspec-volumes-emptydir: Disabled",
-                "emptyDir: {}",
-                "EmptyDir volume support is disabled, but found EmptyDir volume v: ",
-            ),
-            (
-                "",
-                "hostPath: {path: /x}",
-                "HostPath volume support is disabled, but found HostPath volume v: ",
-            ),
-            (
-                "",
-                "csi: {driver: d}",
-                "CSI volume support is disabled, but found CSI volume v: ",
-            ),
-            (
-                "",
-                "ephemeral: {}",
-                "Ephemeral volume support is disabled, but found Ephemeral volume v: ",
-            ),
-            (
-                "",
-                "image: {reference: r}",
-                "Image volume support is disabled, but found Image volume v: ",
-            ),
-            (
-                "kubernetes.podspec-volumes-hostpath: Enabled",
-                "hostPath: {path: /x}",
-                "",
-            ),
-            (
-                "kubernetes.podspec-volumes-csi: Enabled",
-                "csi: {driver: d}",
-                "",
-            ),
-            (
-                "kubernetes.podspec-volumes-ephemeral: Enabled",
-                "ephemeral: {}",
-                "",
-            ),
-            (
-                "kubernetes.podspec-volumes-image: Enabled",
-                "image: {reference: r}",
-                "",
-            ),
-            (
-                "kubernetes.podspec-persistent-volume-write: Enabled",
-                "persistentVolumeClaim: {claimName: c}",
-                "Persistent volume claim support is disabled, but found persistent volume claim c: ",
-            ),
-            (
-                "kubernetes.podspec-persistent-volume-claim: Enabled",
-                "persistentVolumeClaim: {claimName: c}",
-                "Persistent volume write support is disabled, but found persistent volume claim c that is not read-only: ",
-            ),
-            (
-                "kubernetes.podspec-persistent-volume-claim: Enabled",
-                "persistentVolumeClaim: {claimName: c, readOnly: true}",
-                "",
-            ),
-            (
-                "",
-                "nfs: {path: /, server: s}, emptyDir: {}",
-                "must not set the field(s): nfs",
-            ),
-        ],
-        volume_faults,
-    );
+    check(SOURCES, volume_faults);
 }
 
 #[test]

@@ -16,23 +16,33 @@ fn guarded(name: &str, data: &serde_json::Value) -> DeserializeGuard<ConfigMap> 
     .unwrap()
 }
 
-async fn names_after(events: Vec<Event<DeserializeGuard<ConfigMap>>>) -> (Vec<String>, usize) {
+fn watched() -> (Watched<ConfigMap>, Feed<ConfigMap>) {
     let (store, writer) = reflector::store();
-    let (version, receiver) = watch::channel(0);
+    let (version_sender, version) = watch::channel(0);
+    let (filled_sender, filled) = watch::channel(false);
     let subscribers = Subscribers::default();
-    let watched = Watched {
-        store: store.clone(),
-        subscribers: subscribers.clone(),
-        version: receiver,
-    };
-    let changes = watched.subscribe();
-    Feed {
+    let feed = Feed {
         writer,
         subscribers: subscribers.clone(),
-        version,
-    }
-    .run(stream::iter(events.into_iter().map(Ok)))
-    .await;
+        version: version_sender,
+        filled: filled_sender,
+    };
+    (
+        Watched {
+            store,
+            subscribers,
+            version,
+            filled,
+        },
+        feed,
+    )
+}
+
+async fn names_after(events: Vec<Event<DeserializeGuard<ConfigMap>>>) -> (Vec<String>, usize) {
+    let (watched, feed) = watched();
+    let (store, subscribers) = (watched.store(), watched.subscribers.clone());
+    let changes = watched.subscribe();
+    feed.run(stream::iter(events.into_iter().map(Ok))).await;
     subscribers.lock().clear();
     let names = changes
         .map(|object| object.metadata.name.clone().unwrap())
@@ -69,4 +79,22 @@ async fn what_vanished_while_the_watch_was_away_is_published() {
     .await;
     assert_eq!(names, ["gone", "gone"]);
     assert_eq!(stored, 0);
+}
+
+#[tokio::test]
+async fn everyone_who_waits_for_the_first_list_is_woken() {
+    let (watched, feed) = watched();
+    let waiters: Vec<_> = (0..3)
+        .map(|_| {
+            let watched = watched.clone();
+            tokio::spawn(async move { watched.wait_until_synced().await })
+        })
+        .collect();
+    // All of them wait before anything happens.
+    tokio::task::yield_now().await;
+    let events = [Event::Init, Event::InitDone].map(Ok);
+    feed.run(stream::iter(events)).await;
+    for waiter in waiters {
+        waiter.await.unwrap();
+    }
 }

@@ -1,0 +1,264 @@
+//! The way of a request through the sidecar (contract/data-plane 3.2): probe or not, count, clean,
+//! wait for a slot, forward, bound in time, log.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use net::{
+    authority,
+    body::{Body, Guarded},
+    breaker::{Breaker, Permit},
+    contract::{header, probe},
+    forward::{forward, hold},
+    forwarded::{annotate, strip_owned, synthesise},
+    load::Origin,
+    probe::{Dialect, dialect},
+    refusal::Refusal,
+    timeout::{Deadline, Limits, Timed},
+    tunnel::Tunnel,
+    upstream::{Protocol, Upstream},
+};
+use tokio::time::Instant;
+
+use crate::{
+    drain::{Drain, Present},
+    metrics::{Metrics, RouteTag},
+    readiness::Readiness,
+    report::{Counted, Reporter},
+    request_log::{Asked, Logged, RequestLog},
+};
+
+/// What a client is told when its time is over.
+const TIMED_OUT: &str = "request timeout";
+
+/// The body of our answers.
+pub type Answer = Logged<Booked>;
+
+type Booked = Guarded<Timed<Invoked>, Books>;
+type Invoked = Guarded<Body, Invocation>;
+
+/// Answers requests.
+#[derive(Debug)]
+pub struct Handler {
+    /// The app.
+    pub app: Arc<Upstream>,
+    /// Its hard limit, if it has one.
+    pub breaker: Option<Breaker>,
+    /// How long requests may take.
+    pub limits: Limits,
+    /// Whether the app is ready.
+    pub readiness: Readiness,
+    /// Whether we are leaving.
+    pub drain: Drain,
+    /// Counts for the autoscaler.
+    pub reporter: Reporter,
+    /// Measures for people, if they want that.
+    pub metrics: Option<Arc<Metrics>>,
+    /// Logs requests, if people want that.
+    pub log: Option<RequestLog>,
+    /// Logs probes too.
+    pub probe_log: Option<RequestLog>,
+}
+
+/// A request's traces in our books; dropping it closes them.
+#[derive(Debug)]
+pub struct Books {
+    _counted: Counted,
+    present: Present,
+    measured: Option<Measured>,
+}
+
+#[derive(Debug)]
+struct Measured {
+    metrics: Arc<Metrics>,
+    method: Method,
+    tag: RouteTag,
+    start: Instant,
+    status: Option<StatusCode>,
+}
+
+/// The app works on a request, until this is dropped.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The slot is taken until the answer has ended.
+    _permit: Option<Permit>,
+    metrics: Option<Arc<Metrics>>,
+    start: Instant,
+    status: Option<StatusCode>,
+}
+
+// === impl Handler ===
+
+impl Handler {
+    /// Answers one request. Dropping the future gives up the request wherever it is.
+    pub async fn handle(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
+        let start = Instant::now();
+        let dialect = dialect(request.headers());
+        let log = match &dialect {
+            Some(_) => &self.probe_log,
+            None => &self.log,
+        };
+        let asked = log.as_ref().map(|log| {
+            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+            (log, Asked::new(&request, peer.to_string(), start))
+        });
+        let response = match dialect {
+            Some(dialect) => unbooked(self.answer_to_probe(dialect, request.headers()).await),
+            None => self.serve(peer, request.map(Body::from), start).await,
+        };
+        match asked {
+            Some((log, asked)) => Logged::response(response, log, asked),
+            None => response.map(Logged::silent),
+        }
+    }
+
+    async fn answer_to_probe(&self, dialect: Dialect, headers: &HeaderMap) -> Response<Body> {
+        match dialect {
+            Dialect::Queue | Dialect::Ingress if self.drain.is_leaving() => {
+                Refusal::ShuttingDown.into_response()
+            }
+            Dialect::Queue if self.readiness.ask().await => Response::new(Body::from(probe::QUEUE)),
+            Dialect::Queue => Refusal::NotReady.into_response(),
+            Dialect::Ingress => echo(headers),
+            Dialect::Activator => unexpected(probe::ACTIVATOR.to_owned()),
+            Dialect::Kubelet => unexpected(String::new()),
+            Dialect::Unknown(value) => unexpected(value),
+        }
+    }
+
+    async fn serve(
+        &self,
+        peer: SocketAddr,
+        mut request: Request<Body>,
+        start: Instant,
+    ) -> Response<Booked> {
+        let mut books = self.open_books(&request, start);
+        let deadline = Deadline::new(self.limits, start, TIMED_OUT);
+        let answered = match clean(&mut request, peer) {
+            Ok(()) => deadline.bound(self.answer_of_app(request)).await,
+            Err(refusal) => Ok(refused(refusal).map(Timed::free)),
+        };
+        let response = answered
+            .unwrap_or_else(|timed_out| refused(Refusal::TimedOut(timed_out.0)).map(Timed::free));
+        books.answered(&response);
+        hold(response, books)
+    }
+
+    async fn answer_of_app(&self, request: Request<Body>) -> Response<Invoked> {
+        self.invoke(request).await.unwrap_or_else(refused)
+    }
+
+    async fn invoke(&self, request: Request<Body>) -> Result<Response<Invoked>, Refusal> {
+        let permit = match &self.breaker {
+            Some(breaker) => Some(breaker.acquire().await.map_err(|_| Refusal::QueueFull)?),
+            None => None,
+        };
+        let mut invocation = Invocation {
+            _permit: permit,
+            metrics: self.metrics.clone(),
+            start: Instant::now(),
+            status: None,
+        };
+        let protocol = Protocol::of(&request);
+        let response = forward(&self.app, protocol, request)
+            .await
+            .map_err(|error| Refusal::from(&error))?;
+        invocation.status = Some(response.status());
+        Ok(hold(response, invocation))
+    }
+
+    fn open_books(&self, request: &Request<Body>, start: Instant) -> Books {
+        let headers = request.headers();
+        let origin = match headers.get(header::PROXY_REQUEST) {
+            Some(by) if by == probe::ACTIVATOR => Origin::Proxied,
+            Some(_) | None => Origin::Direct,
+        };
+        Books {
+            _counted: self.reporter.enter(origin, start),
+            present: self.drain.enter(),
+            measured: self.metrics.as_ref().map(|metrics| Measured {
+                metrics: Arc::clone(metrics),
+                method: request.method().clone(),
+                tag: RouteTag::of(headers),
+                start,
+                status: None,
+            }),
+        }
+    }
+}
+
+/// Restores what the app must see of the request, and removes what it must not see.
+fn clean(request: &mut Request<Body>, peer: SocketAddr) -> Result<(), Refusal> {
+    if request.method() == Method::CONNECT {
+        return Err(Refusal::Connect);
+    }
+    if let Some(host) = request.headers_mut().remove(header::ORIGINAL_HOST) {
+        authority::set_host(request, host).map_err(|_| Refusal::BadHost)?;
+    }
+    let headers = request.headers_mut();
+    strip_owned(headers);
+    annotate(headers, peer.ip(), "", "http");
+    synthesise(headers);
+    Ok(())
+}
+
+fn echo(headers: &HeaderMap) -> Response<Body> {
+    match headers.get(header::HASH).filter(|hash| !hash.is_empty()) {
+        Some(hash) => {
+            let mut response = Response::new(Body::Empty);
+            response.headers_mut().insert(header::HASH, hash.clone());
+            response
+        }
+        None => Refusal::NoHash.into_response(),
+    }
+}
+
+fn unexpected(value: String) -> Response<Body> {
+    Refusal::UnexpectedProbe(value).into_response()
+}
+
+/// Probes are in no books.
+fn unbooked(response: Response<Body>) -> Response<Booked> {
+    response.map(|body| Guarded::free(Timed::free(Guarded::free(body))))
+}
+
+fn refused(refusal: Refusal) -> Response<Invoked> {
+    refusal.into_response().map(Guarded::free)
+}
+
+// === impl Books ===
+
+impl Books {
+    fn answered<B>(&mut self, response: &Response<B>) {
+        if response.extensions().get::<Tunnel>().is_some() {
+            self.present.upgraded();
+        }
+        if let Some(measured) = &mut self.measured {
+            measured.status = Some(response.status());
+        }
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        // Without a status the client left before anybody answered: no answer to measure.
+        if let Some(status) = self.status {
+            self.metrics
+                .served(&self.method, status, self.tag, self.start.elapsed());
+        }
+    }
+}
+
+// === impl Invocation ===
+
+impl Drop for Invocation {
+    fn drop(&mut self) {
+        if let (Some(metrics), Some(status)) = (&self.metrics, self.status) {
+            metrics.invoked(status, self.start.elapsed());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! Puts the parts together and runs them.
+
+use std::{convert::Infallible, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use hyper::service::service_fn;
+use net::{
+    breaker::Breaker,
+    contract::port,
+    serve::{ServeSettings, serve},
+    upstream::{Upstream, UpstreamSettings},
+};
+use runtime::{shutdown::Shutdown, tasks::Tasks};
+use tokio::{net::TcpListener, time::Instant};
+use tracing::info;
+
+use crate::{
+    args::{Args, drain_patience},
+    drain::Drain,
+    handler::Handler,
+    metrics::Metrics,
+    ports,
+    readiness::Readiness,
+    report::Reporter,
+    request_log::RequestLog,
+};
+
+/// Requests that may wait for each one that the app may have (contract/data-plane 3.3).
+const QUEUE_PER_SLOT: usize = 10;
+/// Idle connections to an app without a limit.
+const MAX_IDLE: usize = 1000;
+/// An idle connection to the app is closed well before the app might: the shortest keep-alive
+/// time of common servers is 2 s (gunicorn), and a new connection costs 40 µs here.
+const APP_IDLE: Duration = Duration::from_secs(1);
+/// How long upgraded connections get after everything else.
+const TUNNEL_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the sidecar until SIGTERM and the drain that follows.
+///
+/// # Errors
+/// When a port is taken, or the process may not do what it has to.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let shutdown = Shutdown::on_signals().context("can't listen to signals")?;
+    let tasks = Tasks::new(shutdown.clone());
+    let listener = bind(args.serving_port).await?;
+    let handler = Arc::new(handler(&args)?);
+    spawn_starter(&tasks, &handler.readiness);
+    spawn_ports(&tasks, &handler).await?;
+    spawn_requests(&tasks, listener, handler);
+    info!(
+        port = args.serving_port,
+        app = args.user_port,
+        limit = args.limit,
+        "Serving"
+    );
+    Ok(tasks.run().await)
+}
+
+/// Makes the handler of a pod.
+///
+/// # Errors
+/// When there is no thread for the request log.
+pub fn handler(args: &Args) -> anyhow::Result<Handler> {
+    let breaker = args
+        .limit
+        .map(|limit| Breaker::new(limit, limit.saturating_mul(QUEUE_PER_SLOT)));
+    let observability = &args.observability;
+    let log = if observability.request_log || observability.probe_log {
+        let template = observability.template.as_deref();
+        let log = RequestLog::start(template, args.identity.clone());
+        Some(log.context("can't start the request log")?)
+    } else {
+        None
+    };
+    let metrics = match observability.metrics_protocol.as_str() {
+        "prometheus" => Some(Arc::new(Metrics::new(&args.identity, breaker.as_ref())?)),
+        _ => None,
+    };
+    Ok(Handler {
+        app: app(args),
+        breaker,
+        limits: args.limits,
+        readiness: Readiness::new(args.checks.clone()),
+        drain: Drain::new(drain_patience(&args.limits)),
+        reporter: Reporter::new(args.identity.pod.clone()),
+        metrics,
+        log: log.clone().filter(|_| observability.request_log),
+        probe_log: log.filter(|_| observability.probe_log),
+    })
+}
+
+fn app(args: &Args) -> Arc<Upstream> {
+    let settings = UpstreamSettings {
+        // Nothing on loopback takes long, but an app with a full backlog lets a SYN wait 1 s.
+        connect_timeout: Duration::from_secs(10),
+        idle_timeout: APP_IDLE,
+        max_idle: args.limit.unwrap_or(MAX_IDLE),
+        keep_alive: None,
+        ..UpstreamSettings::default()
+    };
+    Upstream::new(SocketAddr::from(([127, 0, 0, 1], args.user_port)), settings)
+}
+
+fn spawn_starter(tasks: &Tasks, readiness: &Readiness) {
+    let (readiness, shutdown) = (readiness.clone(), tasks.shutdown().clone());
+    tasks.spawn("readiness", async move {
+        tokio::select! {
+            () = readiness.watch_start() => shutdown.wait().await,
+            () = shutdown.wait() => {}
+        }
+        Ok::<_, Infallible>(())
+    });
+}
+
+async fn spawn_ports(tasks: &Tasks, handler: &Handler) -> anyhow::Result<()> {
+    let (drain, sigterm) = (handler.drain.clone(), tasks.shutdown().clone());
+    let listener = bind(port::QUEUE_ADMIN).await?;
+    let until = left(&drain, &sigterm);
+    tasks.spawn("admin", async move {
+        ports::admin(listener, drain, sigterm, until).await;
+        Ok::<_, Infallible>(())
+    });
+    let (reporter, listener) = (handler.reporter.clone(), bind(port::METRICS).await?);
+    let until = left(&handler.drain, tasks.shutdown());
+    tasks.spawn("statistics", async move {
+        tokio::select! {
+            () = ports::statistics(listener, reporter.clone(), until) => {}
+            () = reporter.run() => {}
+        }
+        Ok::<_, Infallible>(())
+    });
+    if let Some(metrics) = handler.metrics.clone() {
+        let listener = bind(port::USER_METRICS).await?;
+        let until = left(&handler.drain, tasks.shutdown());
+        tasks.spawn("metrics", async move {
+            ports::metrics(listener, metrics, until).await;
+            Ok::<_, Infallible>(())
+        });
+    }
+    Ok(())
+}
+
+fn spawn_requests(tasks: &Tasks, listener: TcpListener, handler: Arc<Handler>) {
+    let (drain, until) = (
+        handler.drain.clone(),
+        left(&handler.drain, tasks.shutdown()),
+    );
+    tasks.spawn("requests", async move {
+        requests(listener, handler, until).await;
+        drain.tunnels_ended(Instant::now() + TUNNEL_PATIENCE).await;
+        Ok::<_, Infallible>(())
+    });
+}
+
+/// Serves requests until `until`, then those in flight.
+pub async fn requests(
+    listener: TcpListener,
+    handler: Arc<Handler>,
+    until: impl Future<Output = ()>,
+) {
+    let service = move |peer| {
+        let handler = Arc::clone(&handler);
+        service_fn(move |request| {
+            let handler = Arc::clone(&handler);
+            async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
+        })
+    };
+    serve(listener, ServeSettings::default(), service, until).await;
+}
+
+/// SIGTERM came, and nobody sends requests any more.
+fn left(drain: &Drain, sigterm: &Shutdown) -> impl Future<Output = ()> + Send + use<> {
+    let (drain, sigterm) = (drain.clone(), sigterm.clone());
+    async move {
+        sigterm.wait().await;
+        drain.run().await;
+    }
+}
+
+async fn bind(port: u16) -> anyhow::Result<TcpListener> {
+    ports::bind(port)
+        .await
+        .with_context(|| format!("can't listen on port {port}"))
+}

@@ -1,0 +1,57 @@
+use std::time::Duration;
+
+use tokio::{net::TcpListener, time::Instant};
+
+use super::{PATIENCE, Readiness, step};
+use crate::checks::Checks;
+
+/// A port that nobody listens on, yet.
+async fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn question_waits_for_an_app_that_starts() {
+    let port = free_port().await;
+    let readiness = Readiness::new(Checks::of_port(port));
+    let watcher = readiness.clone();
+    tokio::spawn(async move { watcher.watch_start().await });
+    let (asker, asked) = (readiness.clone(), Instant::now());
+    let answer = tokio::spawn(async move { asker.ask().await });
+    tokio::task::yield_now().await;
+    let _app = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    assert!(answer.await.unwrap());
+    assert!(asked.elapsed() < PATIENCE);
+}
+
+#[tokio::test]
+async fn app_that_stops_listening_is_not_ready() {
+    let app = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let readiness = Readiness::new(Checks::of_port(app.local_addr().unwrap().port()));
+    readiness.watch_start().await;
+    drop(app);
+    // Within its patience the answer is the last one while that is fresh, then a new one.
+    readiness.ask().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(!readiness.ask().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn app_that_never_listens_is_not_ready_after_our_patience() {
+    let readiness = Readiness::new(Checks::of_port(1));
+    let asked = Instant::now();
+    assert!(!readiness.ask().await);
+    assert_eq!(asked.elapsed(), PATIENCE);
+}
+
+#[test]
+fn steps_grow_with_the_time_since_the_start() {
+    for (since, expect) in [(0, 5), (500, 10), (5_000, 100), (60_000, 200)] {
+        assert_eq!(
+            step(Duration::from_millis(since)),
+            Duration::from_millis(expect)
+        );
+    }
+}
