@@ -110,6 +110,8 @@ impl Drain {
     pub async fn run(&self) {
         if self.step(State::Serving, State::Draining) {
             info!("Draining: readiness fails from now on");
+            // However long it has been quiet: only from now on others learn that we leave.
+            self.shared.traffic.lock().last = Instant::now();
             let _ = timeout(self.shared.patience, self.quiet()).await;
             if self.step(State::Draining, State::Drained) {
                 info!("Drained");
