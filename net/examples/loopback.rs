@@ -35,7 +35,13 @@ async fn app(port: u16) -> Result<(), Error> {
     let hello = |_: SocketAddr| {
         service_fn(|_| async { Ok::<_, Infallible>(Response::new(Body::from("Hello World!\n"))) })
     };
-    serve(listener, ServeSettings::default(), hello, std::future::pending()).await;
+    serve(
+        listener,
+        ServeSettings::default(),
+        hello,
+        std::future::pending(),
+    )
+    .await;
     Ok(())
 }
 
@@ -75,7 +81,11 @@ async fn load(uri: Uri, connections: usize, seconds: u64) -> Result<(), Error> {
     }
     let mut took = std::mem::take(&mut *took.lock());
     took.sort_unstable();
-    let at = |part: usize| took.get(took.len() * part / 1000).copied().unwrap_or_default();
+    let at = |part: usize| {
+        took.get(took.len() * part / 1000)
+            .copied()
+            .unwrap_or_default()
+    };
     let rate = took.len() as u64 / seconds;
     println!("{rate} req/s, p50 {:?}, p99 {:?}", at(500), at(990));
     Ok(())

@@ -22,6 +22,13 @@ pub(crate) enum ReconcileError {
     },
 }
 
+impl ReconcileError {
+    /// Whether the object's namespace is being deleted, so that no try could ever succeed.
+    pub(crate) fn is_ending(&self) -> bool {
+        matches!(self, Self::Write(ApplyError::Ending { .. }))
+    }
+}
+
 /// First pause after a failure.
 const FIRST: Duration = Duration::from_millis(50);
 /// Longest pause between two tries.

@@ -72,12 +72,16 @@ pub(crate) async fn reconcile(
     let applied = apply(&ctx.client, &seen, &children).await;
     match &applied {
         Ok(Written::Unchanged | Written::Changed)
-        | Err(ApplyError::Conflict { .. } | ApplyError::Transient { .. }) => {}
+        | Err(
+            ApplyError::Conflict { .. } | ApplyError::Ending { .. } | ApplyError::Transient { .. },
+        ) => {}
         Ok(Written::Foreign) => {
             seen.deployment = Child::Foreign;
             found = judge(&seen);
         }
-        Err(refused @ ApplyError::Rejected { .. }) => found = found.refused(refused.message()),
+        Err(refused @ ApplyError::Rejected { .. }) => {
+            found = found.refused(refused.message().to_owned());
+        }
     }
     let log_template = &settings.observability.logging_revision_url_template;
     let status = status::status(&revision, &found, &seen, digests, log_template, ctx.now());

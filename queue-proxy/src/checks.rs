@@ -47,6 +47,8 @@ struct Rhythm {
     delay: Duration,
     /// Longest time for one answer.
     timeout: Duration,
+    /// The author set a period: kubelet's turns are the only ones.
+    periodic: bool,
     /// Good answers in a row that make an app ready.
     successes: u32,
 }
@@ -100,6 +102,17 @@ impl Checks {
         delays.max().unwrap_or_default()
     }
 
+    /// Longest time for an answer of all.
+    pub fn timeout(&self) -> Duration {
+        let timeouts = self.list.iter().map(|check| check.rhythm.timeout);
+        timeouts.max().unwrap_or_default()
+    }
+
+    /// Whether the author set a period for one of them.
+    pub fn are_periodic(&self) -> bool {
+        self.list.iter().any(|check| check.rhythm.periodic)
+    }
+
     /// Good answers in a row that make the app ready.
     pub fn successes(&self) -> u32 {
         let successes = self.list.iter().map(|check| check.rhythm.successes);
@@ -117,6 +130,7 @@ impl Check {
             rhythm: Rhythm {
                 delay: Duration::ZERO,
                 timeout: AGGRESSIVE_TIMEOUT,
+                periodic: false,
                 successes: 1,
             },
         }

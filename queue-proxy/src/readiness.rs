@@ -22,6 +22,8 @@ const FRESH: Duration = Duration::from_millis(200);
 
 const SHORTEST_STEP: Duration = Duration::from_millis(5);
 const LONGEST_STEP: Duration = Duration::from_millis(200);
+/// After the start, of an app whose author set no period (contract/data-plane 3.5).
+const AGGRESSIVE_STEP: Duration = Duration::from_millis(50);
 /// Steps are this part of the time since the start, so that asking adds two percent to a cold
 /// start and does not flood the log of an app that takes a minute.
 const STEPS_PER_START: u32 = 50;
@@ -73,10 +75,14 @@ impl Readiness {
         info!(took_ms, "App is ready");
     }
 
-    /// Whether the app is ready now. Waits for it up to [`PATIENCE`].
+    /// Whether the app is ready now. Waits for it up to [`PATIENCE`], or as long as the author
+    /// lets an answer take: kubelet has the same timeout.
     pub async fn ask(&self) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        timeout_at(deadline, self.until_ready()).await.is_ok()
+        let patience = PATIENCE.max(self.checks.timeout());
+        let deadline = Instant::now() + patience;
+        timeout_at(deadline, self.until_told())
+            .await
+            .unwrap_or(false)
     }
 
     /// Returns when the app has been ready for the first time.
@@ -86,10 +92,16 @@ impl Readiness {
         let _ = state.wait_for(|state| *state != State::Starting).await;
     }
 
-    async fn until_ready(&self) {
+    /// Where the author set a period, a failure is told at once: kubelet counts. Without one we
+    /// are asked to be patient.
+    async fn until_told(&self) -> bool {
         self.started().await;
-        while !self.ask_once().await {
-            sleep(SHORTEST_STEP * 10).await;
+        loop {
+            let ready = self.ask_once().await;
+            if ready || self.checks.are_periodic() {
+                return ready;
+            }
+            sleep(AGGRESSIVE_STEP).await;
         }
     }
 

@@ -45,7 +45,7 @@ async fn apply_refuses_what_can_not_work() -> Result<()> {
             ),
             (
                 template(&format!("'{image}', ports: [{{containerPort: 8012}}]")),
-                "8012 is a reserved port: spec.template.spec.containers[0].ports[0].containerPort",
+                "invalid value: 8012 is a reserved port: spec.template.spec.containers[0].ports.containerPort",
             ),
             (
                 format!(
@@ -128,8 +128,8 @@ async fn an_image_that_can_not_be_pulled_is_named_in_the_condition() -> Result<(
         );
         let revision = space.api::<Revision>().get("broken-00001").await?;
         let status = revision.status.unwrap_or_default();
-        let healthy = condition::find(&status.conditions, "ContainerHealthy");
-        let reason = healthy
+        let available = condition::find(&status.conditions, "ResourcesAvailable");
+        let reason = available
             .map(|condition| condition.reason.as_str())
             .unwrap_or_default();
         ensure!(

@@ -107,7 +107,7 @@ async fn without_limits_nothing_is_timed() {
     let day = Duration::from_secs(86_400);
     assert!(tokio::time::timeout(day, body).await.is_err());
     assert!(
-        tokio::time::timeout(day, limits(0, 0, 0).bound(pending()))
+        tokio::time::timeout(day, limits(0, 0, 0).bound(pending::<Response<Body>>()))
             .await
             .is_err()
     );

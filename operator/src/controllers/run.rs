@@ -86,8 +86,14 @@ where
     outcome
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the signature that kube asks for")]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the signature that kube asks for"
+)]
 fn retry<K: Watchable>(object: Arc<K>, error: &ReconcileError, work: Arc<Work<K>>) -> Action {
+    if error.is_ending() {
+        return Action::await_change();
+    }
     let failures = count_failure(&work, ObjectRef::from_obj(&*object));
     let pause = backoff(failures);
     let key = format!(

@@ -104,8 +104,12 @@ async fn change(client: &Client, wanted: &Deployment, patch: Value) -> Result<Wr
     {
         Ok(_) => Ok(Written::Changed),
         Err(error) if is_outdated(&error) => {
-            let (kind, source) = (DEPLOYMENT.to_owned(), Box::new(error));
-            Err(ApplyError::Conflict { kind, name, source })
+            let (kind, message) = (DEPLOYMENT.to_owned(), error.to_string());
+            Err(ApplyError::Conflict {
+                kind,
+                name,
+                message,
+            })
         }
         Err(error) => Err(failed(error)),
     }

@@ -138,6 +138,7 @@ impl Rhythm {
         Self {
             delay: Duration::from_secs(u64::from(spec.initial_delay_seconds)),
             timeout,
+            periodic: spec.period_seconds > 0,
             successes,
         }
     }

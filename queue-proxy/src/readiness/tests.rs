@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::{net::TcpListener, time::Instant};
 
 use super::{PATIENCE, Readiness, step};
-use crate::checks::Checks;
+use crate::checks::{Check, Checks};
 
 /// A port that nobody listens on, yet.
 async fn free_port() -> u16 {
@@ -44,6 +44,19 @@ async fn app_that_never_listens_is_not_ready_after_our_patience() {
     let asked = Instant::now();
     assert!(!readiness.ask().await);
     assert_eq!(asked.elapsed(), PATIENCE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn periodic_probe_is_asked_once_per_question() {
+    let spec = serde_json::from_str(r#"{"tcpSocket":{},"periodSeconds":1,"timeoutSeconds":3}"#);
+    let check = Check::try_from_spec(spec.unwrap(), 1).unwrap();
+    let readiness = Readiness::new(Checks::new(vec![check]));
+    // It was ready once; nothing listens on port 1 any more.
+    readiness.answered(true);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let asked = Instant::now();
+    assert!(!readiness.ask().await);
+    assert!(asked.elapsed() < PATIENCE);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::core::NamespaceResourceScope;
+use kube::core::{NamespaceResourceScope, Status};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,7 +26,7 @@ pub enum Applied<K> {
 }
 
 /// Why a write failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// The API server understood and refuses: trying again won't help.
     #[error("{kind} {name:?} was refused: {message}")]
@@ -38,63 +38,88 @@ pub enum ApplyError {
         /// The API server's words.
         message: String,
     },
+    /// The namespace is on its way out, and everything in it: there is nothing left to do.
+    #[error("{kind} {name:?} comes too late: {message}")]
+    Ending {
+        /// Kind of the object.
+        kind: String,
+        /// Name of the object.
+        name: String,
+        /// The API server's words.
+        message: String,
+    },
     /// Someone else wrote first, or the name is taken: look again.
-    #[error("{kind} {name:?} has changed or exists already")]
+    #[error("{kind} {name:?} has changed or exists already: {message}")]
     Conflict {
         /// Kind of the object.
         kind: String,
         /// Name of the object.
         name: String,
-        #[source]
-        /// The API server's answer.
-        source: Box<kube::Error>,
+        /// The API server's words.
+        message: String,
     },
     /// Not now: trying again may help.
-    #[error("can't write {kind} {name:?} now")]
+    #[error("{kind} {name:?} can't be written now: {message}")]
     Transient {
         /// Kind of the object.
         kind: String,
         /// Name of the object.
         name: String,
-        #[source]
-        /// What happened.
-        source: Box<kube::Error>,
+        /// The API server's words.
+        message: String,
     },
 }
 
 impl ApplyError {
     /// Classifies what the API server answered to a write of an object.
+    #[expect(clippy::needless_pass_by_value, reason = "ends the error it explains")]
     pub fn new(kind: &str, name: &str, error: kube::Error) -> Self {
         let (kind, name) = (kind.to_owned(), name.to_owned());
-        match &error {
-            kube::Error::Api(status) if matches!(status.code, 400 | 422) => Self::Rejected {
+        let kube::Error::Api(status) = &error else {
+            return Self::Transient {
                 kind,
                 name,
-                message: status.message.clone(),
+                message: error.to_string(),
+            };
+        };
+        let message = status.message.clone();
+        match status.code {
+            400 | 422 => Self::Rejected {
+                kind,
+                name,
+                message,
             },
-            kube::Error::Api(status) if status.code == 409 => Self::Conflict {
+            403 if is_terminating(status) => Self::Ending {
                 kind,
                 name,
-                source: Box::new(error),
+                message,
+            },
+            409 => Self::Conflict {
+                kind,
+                name,
+                message,
             },
             _ => Self::Transient {
                 kind,
                 name,
-                source: Box::new(error),
+                message,
             },
         }
     }
 
     /// The API server's words where there are any, else our own.
-    pub fn message(&self) -> String {
-        match self {
-            Self::Rejected { message, .. } => message.clone(),
-            Self::Conflict { source, .. } | Self::Transient { source, .. } => match &**source {
-                kube::Error::Api(status) => status.message.clone(),
-                other => other.to_string(),
-            },
-        }
+    pub fn message(&self) -> &str {
+        let (Self::Rejected { message, .. }
+        | Self::Ending { message, .. }
+        | Self::Conflict { message, .. }
+        | Self::Transient { message, .. }) = self;
+        message
     }
+}
+
+fn is_terminating(status: &Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// What kinds must be to be written here.
