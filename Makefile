@@ -14,7 +14,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: deploy ## a cluster with Fermata, and a service that comes from zero, goes back, and is split
-	@$(RUN) with cargo run -q -p e2e --bin demo
+	@$(RUN) program demo
 
 up: ## start the embedded cluster, or see whether yours answers
 	@$(RUN) up
@@ -50,7 +50,7 @@ lint: ## format and lints; no kube in the sidecar
 	@! cargo tree -p queue-proxy -e normal | grep -w kube
 
 bench: deploy ## a few numbers: cold start, warm requests
-	@$(RUN) with cargo run -q --release -p e2e --bin bench
+	@$(RUN) program bench
 
 gen: ## write the generated files: the CRDs
 	@cargo run -q -p crds --bin crdgen

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crds::revision::AppProtocol;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
 use net::authority;
@@ -72,6 +73,7 @@ struct Routed {
     known: Arc<Known>,
     request: Request<Body>,
     upgrade: Option<Upgrade>,
+    protocol: Protocol,
 }
 
 // === impl Handler ===
@@ -141,11 +143,17 @@ impl Handler {
         }?;
         let (member, known) = self.revision(door, id).await?;
         let upgrade = prepare(peer, &mut request);
+        let protocol = match door {
+            // An upgrade is HTTP/1.1's own: an app that is asked for one speaks that as well.
+            Door::Ingress(_) if upgrade.is_none() => spoken_by(known.settings.protocol),
+            Door::Ingress(_) | Door::Revision => Protocol::of(&request),
+        };
         Ok(Routed {
             member,
             known,
             request,
             upgrade,
+            protocol,
         })
     }
 
@@ -171,6 +179,7 @@ impl Handler {
             known,
             request,
             upgrade,
+            protocol,
         } = routed;
         let start = Instant::now();
         let deadline = Deadline::new(known.settings.limits, start, TIMED_OUT);
@@ -178,7 +187,7 @@ impl Handler {
         let method = request.method().clone();
         let mut books = Books::open(present, Arc::clone(&known), method, start);
         let answer = async {
-            match forward(&member, &known, request, start).await {
+            match forward(&member, &known, protocol, request, start).await {
                 Ok((response, ticket)) => {
                     books.sent(ticket);
                     forward::finish(response, upgrade)
@@ -211,10 +220,10 @@ impl Handler {
 async fn forward(
     member: &Arc<Member>,
     known: &Known,
+    protocol: Protocol,
     mut request: Request<Body>,
     start: Instant,
 ) -> Result<(Response<Body>, Ticket), Refusal> {
-    let protocol = Protocol::of(&request);
     let cost = CONNECTION_COST + head_bytes(&request);
     let mut turn = None;
     loop {
@@ -235,6 +244,15 @@ async fn forward(
             }
             Err(final_error) => return Err(Refusal::from(&final_error)),
         }
+    }
+}
+
+/// What an ingress speaks to an app, whatever the client spoke: browsers come with HTTP/2 to apps that
+/// know HTTP/1.1 only, and `h2c` is a promise to the app (contract/data-plane 3.7, 6.3 TestProtocols).
+fn spoken_by(app: AppProtocol) -> Protocol {
+    match app {
+        AppProtocol::Http1 => Protocol::Http1,
+        AppProtocol::H2c => Protocol::Http2,
     }
 }
 

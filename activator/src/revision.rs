@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::name::serving;
-use crds::revision::Revision;
+use crds::revision::{AppProtocol, Revision};
 use kube::ResourceExt;
 use net::timeout::Limits;
 
@@ -28,6 +28,8 @@ pub struct Settings {
     pub service: String,
     /// Configuration that made the revision.
     pub configuration: String,
+    /// What the app speaks, as the name of its port tells.
+    pub protocol: AppProtocol,
     /// Requests that one pod may have at once; None is no limit.
     pub limit: Option<NonZeroU32>,
     /// How long a request may take; waiting for a pod counts.
@@ -86,6 +88,7 @@ impl Settings {
         Self {
             service: label(serving::SERVICE),
             configuration: label(serving::CONFIGURATION),
+            protocol: spec.protocol(),
             limit: spec
                 .container_concurrency
                 .and_then(|limit| u32::try_from(limit).ok())
@@ -111,7 +114,7 @@ mod tests {
     use std::num::NonZeroU32;
     use std::time::Duration;
 
-    use crds::revision::{Revision, RevisionSpec};
+    use crds::revision::{AppProtocol, Revision, RevisionSpec};
 
     use net::timeout::Limits;
 
@@ -148,6 +151,7 @@ mod tests {
             Settings {
                 service: "cart".into(),
                 configuration: String::new(),
+                protocol: AppProtocol::Http1,
                 limit: NonZeroU32::new(3),
                 limits: Limits {
                     total: Some(Duration::from_secs(7)),

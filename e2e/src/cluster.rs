@@ -64,9 +64,13 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// The root of the source tree.
+/// The root of the source tree: of the one that `e2e/run` stands in, or else of the one that this was
+/// built in. A program from the cache may have been built in another clone.
 pub fn source_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    env::var_os("FERMATA_ROOT").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join(".."),
+        PathBuf::from,
+    )
 }
 
 async fn client() -> Result<Client> {

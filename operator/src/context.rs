@@ -9,6 +9,7 @@ use kube::Client;
 use runtime::kube::event::Recorder;
 use tokio::sync::watch;
 
+use crate::revision::digests::Resolver;
 use crate::stores::Stores;
 
 /// The means of a reconcile: reads come from `stores`, writes go through `client`.
@@ -20,6 +21,8 @@ pub(crate) struct Context {
     pub(crate) stores: Stores,
     /// The config maps.
     pub(crate) settings: watch::Receiver<Arc<Settings>>,
+    /// The digests of images.
+    pub(crate) digests: Resolver,
     /// For people.
     pub(crate) events: Recorder,
     /// Where the system itself runs.

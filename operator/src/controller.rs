@@ -14,6 +14,7 @@ use runtime::tasks::Tasks;
 use crate::args::ControllerArguments;
 use crate::context::Context;
 use crate::controllers;
+use crate::revision::digests::Resolver;
 use crate::stores::Watches;
 
 /// Runs until shutdown.
@@ -29,8 +30,11 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     }
     let client = runtime::kube::client().await?;
     let watches = Watches::start(&tasks, &client);
+    let settings = settings::watch(&tasks, &client, &arguments.system_namespace).await;
+    let (digests, answers) = Resolver::start(&tasks, client.clone(), settings.clone());
     let context = Arc::new(Context {
-        settings: settings::watch(&tasks, &client, &arguments.system_namespace).await,
+        settings,
+        digests,
         stores: watches.stores(),
         events: Recorder::new(client.clone(), "fermata-controller", arguments.pod_name),
         client,
@@ -42,7 +46,7 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
         tokio::select! {
             () = watches.wait_until_synced() => {
                 synced.open();
-                controllers::start(&starting, &watches, &context);
+                controllers::start(&starting, &watches, &context, answers);
                 starting.shutdown().wait().await;
             }
             () = starting.shutdown().wait() => {}

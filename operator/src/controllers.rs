@@ -21,13 +21,19 @@ use runtime::tasks::Tasks;
 
 use self::run::spawn;
 use crate::context::Context;
+use crate::revision::digests::Answers;
 use crate::stores::Watches;
 use crate::{configuration, gc, ingress, labeler, revision, route, serverless_service, service};
 
 /// Starts every reconciler.
-pub(crate) fn start(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
+pub(crate) fn start(
+    tasks: &Tasks,
+    watches: &Watches,
+    context: &Arc<Context>,
+    digests: Answers,
+) {
     start_serving(tasks, watches, context);
-    start_revision(tasks, watches, context);
+    start_revision(tasks, watches, context, digests);
     start_routing(tasks, watches, context);
     start_networking(tasks, watches, context);
 }
@@ -54,13 +60,14 @@ fn start_serving(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
     spawn(tasks, "gc", collected, gc::reconcile, context);
 }
 
-fn start_revision(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
+fn start_revision(tasks: &Tasks, watches: &Watches, context: &Arc<Context>, digests: Answers) {
     let revisions = main(&watches.revisions)
         .owns_shared_stream::<Deployment>(watches.deployments.subscribe())
         .owns_shared_stream::<PodAutoscaler>(watches.pod_autoscalers.subscribe())
         .watches_shared_stream(watches.pods.subscribe(), |pod| {
             labelled::<Revision, _>(&*pod, serving::REVISION)
         })
+        .reconcile_on(digests)
         .reconcile_all_on(settings_changes(context));
     spawn(tasks, "revision", revisions, revision::reconcile, context);
 }

@@ -8,7 +8,7 @@
 
 mod apply;
 mod desired;
-mod digests;
+pub(crate) mod digests;
 mod fault;
 mod gather;
 mod name;
@@ -30,6 +30,7 @@ use runtime::kube::event::EventKind;
 
 use self::apply::{Written, announce_images, apply};
 use self::desired::{Inputs, desired};
+use self::digests::Images;
 use self::gather::{Seen, gather};
 use self::verdict::verdict;
 use crate::child::Child;
@@ -58,9 +59,20 @@ pub(crate) async fn reconcile(
     let old = revision.status.clone().unwrap_or_default();
     let always_schedulable = settings.deployment.pod_is_always_schedulable;
     let judge = |seen: &Seen| verdict(seen, &old.conditions, always_schedulable);
-    let mut seen = gather(&ctx.stores, &revision);
-    let digests = digests::resolve(&revision);
+    let skipped = &settings.deployment.registries_skipping_tag_resolving;
+    let look = |question| ctx.digests.look(&revision, question);
+    let images = digests::resolve(&revision, skipped, look);
+    let mut seen = gather(&ctx.stores, &revision, images.clone());
     let mut found = judge(&seen);
+    let log_template = &settings.observability.logging_revision_url_template;
+    let digests = match images {
+        Images::Known(digests) => digests,
+        Images::Resolving | Images::Missing { .. } => {
+            let status = status::status(&revision, &found, &seen, log_template, ctx.now());
+            store(&ctx, &revision, &old, &status).await?;
+            return Ok(next_look(&images));
+        }
+    };
     let children = desired(&Inputs {
         revision: &revision,
         settings: &settings,
@@ -83,9 +95,9 @@ pub(crate) async fn reconcile(
             found = found.refused(refused.message().to_owned());
         }
     }
-    let log_template = &settings.observability.logging_revision_url_template;
-    let status = status::status(&revision, &found, &seen, digests, log_template, ctx.now());
+    let status = status::status(&revision, &found, &seen, log_template, ctx.now());
     store(&ctx, &revision, &old, &status).await?;
+    ctx.digests.forget(&revision);
     match applied {
         Ok(Written::Changed) => {
             announce_images(&ctx.client, &children).await;
@@ -94,6 +106,19 @@ pub(crate) async fn reconcile(
         Ok(Written::Unchanged | Written::Foreign) => Ok(Action::await_change()),
         Err(ApplyError::Rejected { .. }) => Ok(Action::requeue(REFUSED_AGAIN)),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// When to look again at images that are not known: an answer wakes the Revision, and so does an
+/// edit, but a failure is asked again only by a look.
+fn next_look(images: &Images) -> Action {
+    match images {
+        Images::Missing {
+            again: Some(again), ..
+        } => Action::requeue(*again),
+        Images::Missing { again: None, .. } | Images::Resolving | Images::Known(_) => {
+            Action::await_change()
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use activator::pods::{PodState, Trouble};
 use activator::revision::Settings;
+use crds::revision::AppProtocol;
 use futures::future::join_all;
 use http::StatusCode;
 use net::upstream::Protocol;
@@ -205,17 +206,21 @@ async fn revision_that_can_not_start_answers_with_the_reason() {
 }
 
 #[tokio::test]
-async fn http2_request_reaches_the_pod_as_http2() {
-    let world = World::new(settings());
-    let (address, seen) = pod(NO_WORK);
-    world.pod_ready("pod-1", address);
-    let client = client(world.addresses.external);
-    let response = client
-        .send(Protocol::Http2, request(HOST, &[]))
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    assert_eq!(seen.requests.load(Ordering::Relaxed), 1);
+async fn app_gets_the_protocol_that_its_port_names_whatever_the_client_speaks() {
+    for (app, by_http2) in [(AppProtocol::Http1, 0), (AppProtocol::H2c, 1)] {
+        for spoken in [Protocol::Http1, Protocol::Http2] {
+            let world = World::new(Settings {
+                protocol: app,
+                ..settings()
+            });
+            let (address, seen) = pod(NO_WORK);
+            world.pod_ready("pod-1", address);
+            let client = client(world.addresses.external);
+            let response = client.send(spoken, request(HOST, &[])).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(seen.by_http2.load(Ordering::Relaxed), by_http2);
+        }
+    }
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ pub(crate) struct Seen {
     pub(crate) now: AtomicUsize,
     pub(crate) most: AtomicUsize,
     pub(crate) probes: AtomicUsize,
+    /// Requests that came by HTTP/2.
+    pub(crate) by_http2: AtomicUsize,
 }
 
 pub(crate) fn id() -> RevisionId {
@@ -242,6 +244,8 @@ async fn app(
     tokio::time::sleep(work).await;
     seen.now.fetch_sub(1, Ordering::Relaxed);
     seen.requests.fetch_add(1, Ordering::Relaxed);
+    let http2 = request.version() == http::Version::HTTP_2;
+    seen.by_http2.fetch_add(http2.into(), Ordering::Relaxed);
     let text = request
         .headers()
         .iter()

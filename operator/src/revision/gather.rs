@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use super::digests::Images;
 use super::name;
 use crate::child::Child;
 use crate::stores::Stores;
@@ -19,6 +20,8 @@ use crate::stores::Stores;
 pub(super) struct Seen {
     /// Name of the parent.
     pub(super) revision: String,
+    /// What is known of the images.
+    pub(super) images: Images,
     /// What makes the pods.
     pub(super) deployment: Child<Deployment>,
     /// What scales them.
@@ -27,8 +30,8 @@ pub(super) struct Seen {
     pub(super) pods: Vec<Arc<Pod>>,
 }
 
-/// Reads the stores.
-pub(super) fn gather(stores: &Stores, revision: &Revision) -> Seen {
+/// Reads the stores, and joins what is known of the images.
+pub(super) fn gather(stores: &Stores, revision: &Revision, images: Images) -> Seen {
     let (name, namespace) = (
         revision.name_any(),
         revision.namespace().unwrap_or_default(),
@@ -44,6 +47,7 @@ pub(super) fn gather(stores: &Stores, revision: &Revision) -> Seen {
     };
     Seen {
         revision: name,
+        images,
         deployment,
         autoscaler,
         pods,

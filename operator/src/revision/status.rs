@@ -4,18 +4,18 @@ use crds::revision::{Revision, RevisionStatus};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::digests::Digests;
+use super::digests::{Digests, Images};
 use super::gather::Seen;
 use super::verdict::Verdict;
 
 const UID: &str = "${REVISION_UID}";
 
-/// The status to store. Conditions that did not change keep their time.
+/// The status to store. Conditions that did not change keep their time. Images stand there once
+/// all of them are known.
 pub(super) fn status(
     revision: &Revision,
     verdict: &Verdict,
     seen: &Seen,
-    digests: Digests,
     log_template: &str,
     now: Timestamp,
 ) -> RevisionStatus {
@@ -25,6 +25,10 @@ pub(super) fn status(
         .autoscaler
         .ours()
         .and_then(|autoscaler| autoscaler.status.as_ref());
+    let digests = match &seen.images {
+        Images::Known(digests) => digests.clone(),
+        Images::Resolving | Images::Missing { .. } => Digests::default(),
+    };
     let known = |scale: Option<i32>| scale.filter(|scale| *scale >= 0);
     let log_url = log_template.replace(UID, &revision.uid().unwrap_or_default());
     RevisionStatus {

@@ -1,11 +1,13 @@
 mod children;
 mod table;
 
+use super::digests::{Digests, Images, Look, resolve};
 use super::gather::Seen;
 use crate::child::Child;
 use crds::revision::Revision;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const UID: &str = "0b7d3c52-0000-4000-8000-000000000001";
@@ -41,6 +43,15 @@ fn object<T: DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).unwrap()
 }
 
+/// The images of `revision` where every tag is run as it is.
+fn by_tag(revision: &Revision) -> Digests {
+    let answer = |_| Look::Answered(String::new());
+    match resolve(revision, &BTreeSet::new(), answer) {
+        Images::Known(digests) => digests,
+        images => panic!("{images:?}"),
+    }
+}
+
 /// A child of [`revision`], or none.
 fn child<K: DeserializeOwned>(mut value: Value) -> Child<K> {
     if value.is_null() {
@@ -58,6 +69,7 @@ fn child<K: DeserializeOwned>(mut value: Value) -> Child<K> {
 fn seen(deployment: Value, pods: Vec<Value>, autoscaler: Value) -> Seen {
     Seen {
         revision: "hello-00001".to_owned(),
+        images: Images::Known(by_tag(&revision())),
         deployment: child(deployment),
         autoscaler: child(autoscaler),
         pods: pods.into_iter().map(|pod| Arc::new(object(pod))).collect(),

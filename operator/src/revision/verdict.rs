@@ -4,6 +4,7 @@ use crds::autoscaling::{PodAutoscaler, PodAutoscalerStatus};
 use crds::condition::{Condition, READY, Truth, Verdicts, find};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
+use super::digests::Images;
 use super::fault::{Fault, fault};
 use super::gather::{Seen, ready_replicas, wanted_replicas};
 use super::name;
@@ -16,6 +17,8 @@ pub(super) const CONTAINER_HEALTHY: &str = "ContainerHealthy";
 pub(super) const ACTIVE: &str = "Active";
 
 const DEPLOYING: &str = "Deploying";
+const RESOLVING: &str = "ResolvingDigests";
+const CONTAINER_MISSING: &str = "ContainerMissing";
 const NOT_OWNED: &str = "NotOwned";
 const FAILED_CREATE: &str = "FailedCreate";
 const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
@@ -83,6 +86,12 @@ impl Scaling {
         }
     }
 
+    /// Whether requests come here and are served.
+    fn active(&self) -> Truth {
+        let ready = self.ready.clone();
+        ready.unwrap_or_else(|| Truth::unknown(DEPLOYING, ""))
+    }
+
     /// Whether it gave up before the revision had all its first pods.
     fn gave_up(&self) -> bool {
         let failed = self.ready.as_ref().is_some_and(Truth::is_false);
@@ -97,6 +106,13 @@ impl Scaling {
 pub(super) fn verdict(seen: &Seen, old: &[Condition], always_schedulable: bool) -> Verdict {
     let scaling = Scaling::of(seen.autoscaler.ours());
     let deployment = seen.deployment.ours();
+    if let Some(container) = without_images(&seen.images) {
+        return Verdict {
+            resources: Truth::unknown(RESOLVING, ""),
+            container,
+            active: scaling.active(),
+        };
+    }
     let fault = fault(&seen.pods);
     let container = container(deployment, fault.as_ref(), &scaling, old);
     let resources = taken(seen).unwrap_or_else(|| {
@@ -104,13 +120,23 @@ pub(super) fn verdict(seen: &Seen, old: &[Condition], always_schedulable: bool) 
         let deployed = remembered(deployed, deployment, &scaling, old);
         scaled(deployed, &scaling, &container)
     });
-    let active = scaling
-        .ready
-        .unwrap_or_else(|| Truth::unknown(DEPLOYING, ""));
     Verdict {
         resources,
         container,
-        active,
+        active: scaling.active(),
+    }
+}
+
+/// What is to be said of the containers as long as their images are not known.
+fn without_images(images: &Images) -> Option<Truth> {
+    match images {
+        Images::Known(_) => None,
+        Images::Resolving => Some(Truth::unknown("", "")),
+        Images::Missing { image, cause, .. } => {
+            let what = "failed to resolve image to digest";
+            let message = format!("Unable to fetch image {image:?}: {what}: {cause}");
+            Some(Truth::no(CONTAINER_MISSING, message))
+        }
     }
 }
 

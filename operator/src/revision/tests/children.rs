@@ -1,9 +1,8 @@
 //! What is applied: golden files, and how an existing Deployment is changed.
 
-use super::revision;
+use super::{by_tag, revision};
 use crate::golden;
 use crate::revision::desired::{Children, Inputs, desired};
-use crate::revision::digests;
 use crate::revision::update::patch;
 use crds::autoscaling::Reachability;
 use crds::config::Settings;
@@ -38,7 +37,7 @@ fn render(revision: &Revision, settings: &Settings, reachability: Reachability) 
     desired(&Inputs {
         revision,
         settings,
-        digests: &digests::resolve(revision),
+        digests: &by_tag(revision),
         system_namespace: "knative-serving",
         reachability,
         autoscaler: None,
@@ -177,7 +176,7 @@ fn who_scales_is_chosen_once() {
     let again = desired(&Inputs {
         revision: &revision,
         settings: &settings,
-        digests: &digests::resolve(&revision),
+        digests: &by_tag(&revision),
         system_namespace: "knative-serving",
         reachability: Reachability::Unknown,
         autoscaler: Some(&first),

@@ -2,7 +2,7 @@
 
 use super::{revision, seen};
 use crate::child::Child;
-use crate::revision::digests;
+use crate::revision::digests::Images;
 use crate::revision::gather::Seen;
 use crate::revision::reachability::reachability;
 use crate::revision::status::status;
@@ -105,6 +105,24 @@ fn a_new_revision_is_deploying() {
     ] {
         check(case, &seen(deployment, vec![], autoscaler), [DEPLOYING; 3]);
     }
+}
+
+#[test]
+fn nothing_is_said_of_the_children_before_the_images_are_known() {
+    let resolving = "Unknown ResolvingDigests";
+    let mut seen = seen(Value::Null, vec![], Value::Null);
+    seen.images = Images::Resolving;
+    check("asked", &seen, [resolving, "Unknown", resolving]);
+    seen.images = Images::Missing {
+        image: "r.io/nope".to_owned(),
+        cause: "not found".to_owned(),
+        again: None,
+    };
+    let text = "False ContainerMissing: Unable to fetch image \"r.io/nope\": \
+        failed to resolve image to digest: not found";
+    check("answered", &seen, [resolving, text, text]);
+    let status = status(&revision(), &judge(&seen, &[]), &seen, "", Timestamp::UNIX_EPOCH);
+    assert_eq!(status.container_statuses, []);
 }
 
 #[test]
@@ -297,13 +315,11 @@ fn the_status_carries_generation_scale_images_and_logs() {
         autoscaler("True", "", true),
     );
     let verdict = judge(&seen, &[]);
-    let digests = digests::resolve(&revision);
     let template = "http://logs/${REVISION_UID}";
     let status = status(
         &revision,
         &verdict,
         &seen,
-        digests,
         template,
         Timestamp::UNIX_EPOCH,
     );
@@ -342,13 +358,11 @@ fn a_second_look_at_the_same_world_writes_nothing() {
     let at = |second| Timestamp::from_second(second).unwrap();
     let look = |revision: &crds::revision::Revision, now| {
         let old = revision.status.clone().unwrap_or_default();
-        let digests = digests::resolve(revision);
         status(
             revision,
             &judge(&seen, &old.conditions),
             &seen,
-            digests,
-            "",
+                "",
             now,
         )
     };
