@@ -107,30 +107,40 @@ impl Drain {
     }
 
     /// Drains, or joins a drain that goes on; returns when it is over, for whatever reason.
+    /// Cancel-safe: a drain that was begun goes on when whoever began it has gone.
     pub async fn run(&self) {
         if self.step(State::Serving, State::Draining) {
             info!("Draining: readiness fails from now on");
-            // However long it has been quiet: only from now on others learn that we leave.
-            self.shared.traffic.lock().last = Instant::now();
-            let _ = timeout(self.shared.patience, self.quiet()).await;
-            if self.step(State::Draining, State::Drained) {
-                info!("Drained");
-            }
+            tokio::spawn(self.clone().drive());
         }
         let mut state = self.shared.state.subscribe();
         // The sender lives as long as `self`.
         let _ = state.wait_for(|state| *state != State::Draining).await;
     }
 
-    /// The preStop hook: drains, and takes it back if `sigterm` doesn't follow.
-    pub async fn wait_for(&self, sigterm: impl Future<Output = ()>) {
-        let drained = self.run();
-        let mut sigterm = std::pin::pin!(sigterm);
-        drained.await;
-        if timeout(SIGTERM_LAG, &mut sigterm).await.is_err() {
-            info!("No SIGTERM: the app is restarted, the pod stays");
-            self.shared.state.send_replace(State::Serving);
+    async fn drive(self) {
+        // However long it has been quiet: only from now on others learn that we leave.
+        self.shared.traffic.lock().last = Instant::now();
+        let _ = timeout(self.shared.patience, self.quiet()).await;
+        if self.step(State::Draining, State::Drained) {
+            info!("Drained");
         }
+    }
+
+    /// The preStop hook: drains, and takes it back if `sigterm` doesn't follow. Cancel-safe, as
+    /// anyone who reaches the port may call it and hang up.
+    pub async fn wait_for(&self, sigterm: impl Future<Output = ()> + Send + 'static) {
+        let drain = self.clone();
+        let hook = tokio::spawn(async move {
+            let mut sigterm = std::pin::pin!(sigterm);
+            drain.run().await;
+            if timeout(SIGTERM_LAG, &mut sigterm).await.is_err() {
+                info!("No SIGTERM: the app is restarted, the pod stays");
+                drain.shared.state.send_replace(State::Serving);
+            }
+        });
+        // Fails only if the hook panicked, and then the drain is over for its caller as well.
+        let _ = hook.await;
     }
 
     /// Waits until upgraded connections have ended, at most until `deadline`.

@@ -77,7 +77,7 @@ pub async fn admin(
                 if request.uri().path() != name::DRAIN_PATH {
                     return Ok::<_, Infallible>(missing());
                 }
-                drain.wait_for(sigterm.wait()).await;
+                drain.wait_for(async move { sigterm.wait().await }).await;
                 Ok(shown("text/plain", Bytes::new()))
             }
         })

@@ -8,6 +8,7 @@ use std::{
 use http::{HeaderName, HeaderValue, Uri};
 use serde::Deserialize;
 use thiserror::Error;
+use tracing::warn;
 
 use super::{AGGRESSIVE_TIMEOUT, Check, Kind, Rhythm, probe_headers};
 
@@ -30,6 +31,7 @@ struct HttpGet {
     host: String,
     port: u16,
     path: String,
+    scheme: String,
     http_headers: Vec<Header>,
 }
 
@@ -101,6 +103,14 @@ impl Check {
 impl HttpGet {
     fn into_kind(self, user_port: u16) -> Result<(Kind, SocketAddr), SpecError> {
         let address = address(&self.host, self.port, user_port)?;
+        if self.scheme.eq_ignore_ascii_case("https") {
+            // TLS to the app would double the sidecar; plain HTTP would never be answered.
+            warn!(
+                port = address.port(),
+                "https probe: only asked whether the port listens"
+            );
+            return Ok((Kind::Tcp, address));
+        }
         let slash = if self.path.starts_with('/') { "" } else { "/" };
         let uri = format!("{slash}{}", self.path)
             .parse::<Uri>()

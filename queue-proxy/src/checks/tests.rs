@@ -54,6 +54,10 @@ async fn app_is_asked_as_its_author_wants() {
             r#"{"httpGet":{"path":"header","httpHeaders":[{"name":"X-Probe","value":"1"}]}}"#,
             true,
         ),
+        (
+            r#"{"httpGet":{"path":"/not-asked","scheme":"HTTPS"}}"#,
+            true,
+        ),
         (r#"{"tcpSocket":{}}"#, true),
         (r#"{"tcpSocket":{"port":1}}"#, false),
         (r#"{"grpc":{"service":"x"}}"#, true),

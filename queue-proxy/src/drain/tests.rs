@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{Drain, QUIET};
 
@@ -93,4 +93,15 @@ async fn hook_and_sigterm_share_one_drain() {
     let (drain, start) = drain();
     tokio::join!(drain.run(), drain.wait_for(ready(())), drain.run());
     assert!(start.elapsed() < QUIET * 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hook_whose_caller_hangs_up_does_not_stop_the_drain() {
+    let (drain, _) = drain();
+    let hung_up = timeout(Duration::from_millis(1), drain.wait_for(pending())).await;
+    assert!(hung_up.is_err() && drain.is_leaving());
+    timeout(Duration::from_secs(60), drain.run()).await.unwrap();
+    // And what it began is taken back, as without SIGTERM it must be.
+    sleep(Duration::from_secs(2)).await;
+    assert!(!drain.is_leaving());
 }
