@@ -26,12 +26,7 @@ use crate::stores::Watches;
 use crate::{configuration, gc, ingress, labeler, revision, route, serverless_service, service};
 
 /// Starts every reconciler.
-pub(crate) fn start(
-    tasks: &Tasks,
-    watches: &Watches,
-    context: &Arc<Context>,
-    digests: Answers,
-) {
+pub(crate) fn start(tasks: &Tasks, watches: &Watches, context: &Arc<Context>, digests: Answers) {
     start_serving(tasks, watches, context);
     start_revision(tasks, watches, context, digests);
     start_routing(tasks, watches, context);

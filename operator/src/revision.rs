@@ -97,7 +97,10 @@ pub(crate) async fn reconcile(
     }
     let status = status::status(&revision, &found, &seen, log_template, ctx.now());
     store(&ctx, &revision, &old, &status).await?;
-    ctx.digests.forget(&revision);
+    if !old.container_statuses.is_empty() {
+        // Not before the watch shows them: a pass that sees an older status still looks.
+        ctx.digests.forget(&revision);
+    }
     match applied {
         Ok(Written::Changed) => {
             announce_images(&ctx.client, &children).await;

@@ -81,7 +81,8 @@ impl Book {
     /// failed and its pause is over. A failure stays known until there is another answer.
     pub(super) fn look(&mut self, asker: &Asker, question: Question, now: Instant) -> Look {
         if !self.pages.contains_key(&asker.uid) {
-            self.pages.retain(|_, page| now < page.looked_at + FORGOTTEN);
+            self.pages
+                .retain(|_, page| now < page.looked_at + FORGOTTEN);
         }
         let page = self.pages.entry(asker.uid.clone()).or_insert(Page {
             looked_at: now,
@@ -175,4 +176,12 @@ impl Failure {
 fn pause(times: u32, chance: f64) -> Duration {
     let doubled = FIRST.saturating_mul(1_u32 << times.min(16));
     doubled.min(LONGEST).mul_f64(0.5 + chance / 2.0)
+}
+
+#[cfg(test)]
+impl Book {
+    /// How many Revisions it knows.
+    pub(super) fn pages(&self) -> usize {
+        self.pages.len()
+    }
 }

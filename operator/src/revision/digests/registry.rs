@@ -44,40 +44,26 @@ pub(super) struct Registry {
     http: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
 
-/// Why a registry gave no digest.
+/// Why a registry gave no digest; the first text is the request, method and URL.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RegistryError {
     #[error("{0:?} is no URL")]
     Url(String),
-    #[error("{method} {url}")]
-    Connection {
-        method: Method,
-        url: Uri,
-        #[source]
-        source: hyper_util::client::legacy::Error,
-    },
-    #[error("{method} {url}: the body can't be read")]
-    Body {
-        method: Method,
-        url: Uri,
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    #[error("{method} {url}: unexpected status code {status}")]
-    Status {
-        method: Method,
-        url: Uri,
-        status: StatusCode,
-    },
+    #[error("{0}")]
+    Connection(String, #[source] hyper_util::client::legacy::Error),
+    #[error("{0}: the body can't be read")]
+    Body(String, #[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("{0}: unexpected status code {1}")]
+    Status(String, StatusCode),
     #[error("{0}: the token can't be used")]
-    Token(Uri),
+    Token(String),
     #[error("{0}: too many redirects")]
-    TooManySteps(Uri),
+    TooManySteps(String),
     #[error("{0:?} is no sha256 digest")]
     Digest(String),
 }
 
-/// One request and its answer, if it was a success.
+/// What is asked, and with whose credentials.
 struct Asked<'a> {
     method: Method,
     question: &'a Question,
@@ -127,7 +113,7 @@ impl Registry {
             None => {
                 asked.method = Method::GET;
                 let (url, response) = self.ask(&asked).await?;
-                hashed(&body(Method::GET, url, response).await?)
+                hashed(&body(&url, response).await?)
             }
         };
         let (registry, repository) = (&question.registry, &question.repository);
@@ -165,7 +151,7 @@ impl Registry {
                 return Err(refused(asked, &url, status));
             }
         }
-        Err(RegistryError::TooManySteps(home))
+        Err(RegistryError::TooManySteps(request(&asked.method, &home)))
     }
 
     async fn send(
@@ -174,8 +160,9 @@ impl Registry {
         url: &Uri,
         authorization: Option<&HeaderValue>,
     ) -> Result<Response<Incoming>, RegistryError> {
+        let name = request(&method, url);
         let mut request = Request::new(Empty::new());
-        *request.method_mut() = method.clone();
+        *request.method_mut() = method;
         *request.uri_mut() = url.clone();
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static(MANIFESTS));
@@ -184,34 +171,24 @@ impl Registry {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
         let sent = self.http.request(request).await;
-        sent.map_err(|source| RegistryError::Connection {
-            method,
-            url: url.clone(),
-            source,
-        })
+        sent.map_err(|error| RegistryError::Connection(name, error))
     }
 }
 
-async fn body(
-    method: Method,
-    url: Uri,
-    response: Response<Incoming>,
-) -> Result<Bytes, RegistryError> {
+/// The body of the answer to a GET.
+async fn body(url: &Uri, response: Response<Incoming>) -> Result<Bytes, RegistryError> {
     let body = Limited::new(response.into_body(), LARGEST_BODY).collect();
-    let failed = |source| RegistryError::Body {
-        method,
-        url,
-        source,
-    };
-    Ok(body.await.map_err(failed)?.to_bytes())
+    let body = body.await;
+    let failed = |error| RegistryError::Body(request(&Method::GET, url), error);
+    Ok(body.map_err(failed)?.to_bytes())
 }
 
 fn refused(asked: &Asked<'_>, url: &Uri, status: StatusCode) -> RegistryError {
-    RegistryError::Status {
-        method: asked.method.clone(),
-        url: url.clone(),
-        status,
-    }
+    RegistryError::Status(request(&asked.method, url), status)
+}
+
+fn request(method: &Method, url: &Uri) -> String {
+    format!("{method} {url}")
 }
 
 fn manifest(question: &Question) -> Result<Uri, RegistryError> {

@@ -121,7 +121,13 @@ fn nothing_is_said_of_the_children_before_the_images_are_known() {
     let text = "False ContainerMissing: Unable to fetch image \"r.io/nope\": \
         failed to resolve image to digest: not found";
     check("answered", &seen, [resolving, text, text]);
-    let status = status(&revision(), &judge(&seen, &[]), &seen, "", Timestamp::UNIX_EPOCH);
+    let status = status(
+        &revision(),
+        &judge(&seen, &[]),
+        &seen,
+        "",
+        Timestamp::UNIX_EPOCH,
+    );
     assert_eq!(status.container_statuses, []);
 }
 
@@ -316,13 +322,7 @@ fn the_status_carries_generation_scale_images_and_logs() {
     );
     let verdict = judge(&seen, &[]);
     let template = "http://logs/${REVISION_UID}";
-    let status = status(
-        &revision,
-        &verdict,
-        &seen,
-        template,
-        Timestamp::UNIX_EPOCH,
-    );
+    let status = status(&revision, &verdict, &seen, template, Timestamp::UNIX_EPOCH);
     assert_eq!(status.observed_generation, Some(1));
     assert_eq!(
         (status.actual_replicas, status.desired_replicas),
@@ -358,13 +358,7 @@ fn a_second_look_at_the_same_world_writes_nothing() {
     let at = |second| Timestamp::from_second(second).unwrap();
     let look = |revision: &crds::revision::Revision, now| {
         let old = revision.status.clone().unwrap_or_default();
-        status(
-            revision,
-            &judge(&seen, &old.conditions),
-            &seen,
-                "",
-            now,
-        )
+        status(revision, &judge(&seen, &old.conditions), &seen, "", now)
     };
     let first = look(&revision, at(1));
     revision.status = Some(first.clone());

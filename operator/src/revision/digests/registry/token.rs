@@ -9,7 +9,7 @@ use hyper::header::{HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Method, Response, Uri};
 use serde::Deserialize;
 
-use super::{Registry, RegistryError, body, url};
+use super::{Registry, RegistryError, body, request, url};
 use crate::revision::digests::keychain::Credentials;
 use crate::revision::digests::question::Question;
 
@@ -67,28 +67,23 @@ impl Registry {
         let response = self.send(Method::GET, &issuer, password).await?;
         let status = response.status();
         if !status.is_success() {
-            let (method, url) = (Method::GET, issuer);
-            return Err(RegistryError::Status {
-                method,
-                url,
-                status,
-            });
+            let request = request(&Method::GET, &issuer);
+            return Err(RegistryError::Status(request, status));
         }
-        let text = body(Method::GET, issuer.clone(), response).await?;
+        let text = body(&issuer, response).await?;
         let issued: Option<Issued> = serde_json::from_slice(&text).ok();
-        let token = issued.map(|issued| match issued.token.as_str() {
-            "" => issued.access_token,
-            _ => issued.token,
-        });
-        let bearer = token.filter(|token| !token.is_empty()).and_then(bearer);
-        bearer.ok_or(RegistryError::Token(issuer))
+        let tokens = issued.map(|issued| [issued.token, issued.access_token]);
+        let mut tokens = tokens.iter().flatten();
+        let token = tokens.find(|token| !token.is_empty());
+        let bearer = token.and_then(|token| bearer(token));
+        bearer.ok_or_else(|| RegistryError::Token(request(&Method::GET, &issuer)))
     }
 }
 
 /// The proof that needs no question.
 pub(super) fn given(credentials: Option<&Credentials>) -> Option<HeaderValue> {
     match credentials? {
-        Credentials::Token(token) => bearer(token.clone()),
+        Credentials::Token(token) => bearer(token),
         Credentials::Password { .. } => None,
     }
 }
@@ -103,8 +98,7 @@ fn password(credentials: Option<&Credentials>) -> Option<HeaderValue> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it ends here")]
-fn bearer(token: String) -> Option<HeaderValue> {
+fn bearer(token: &str) -> Option<HeaderValue> {
     secret(&format!("Bearer {token}"))
 }
 
