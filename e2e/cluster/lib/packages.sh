@@ -21,6 +21,7 @@ DEBIAN_PACKAGES="
 /usr/bin/ps                 procps
 /usr/bin/gcc                gcc
 /usr/include/stdio.h        libc6-dev
+/etc/ssl/certs/ca-certificates.crt ca-certificates
 "
 
 install_packages() {
