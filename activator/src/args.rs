@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long, env = "SYSTEM_NAMESPACE", default_value = name::SYSTEM_NAMESPACE)]
     pub system_namespace: String,
     /// Domain of the cluster's DNS.
-    #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
+    #[arg(long, env = net::contract::env::CLUSTER_DOMAIN, default_value = net::contract::name::CLUSTER_DOMAIN)]
     pub cluster_domain: String,
     /// Address that all ports are bound to.
     #[arg(long, env = "BIND_IP", default_value = "0.0.0.0")]

@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, env = env::SYSTEM_NAMESPACE, default_value = name::SYSTEM_NAMESPACE)]
     system_namespace: String,
     /// Domain of the cluster's Services.
-    #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
+    #[arg(long, env = net::contract::env::CLUSTER_DOMAIN, default_value = net::contract::name::CLUSTER_DOMAIN)]
     cluster_domain: String,
 }
 

@@ -160,6 +160,8 @@ pub mod env {
     pub const POD_NAME: &str = "POD_NAME";
     /// Address of our own pod (activator, autoscaler).
     pub const POD_IP: &str = "POD_IP";
+    /// Domain of the cluster's own names (activator, autoscaler, controller).
+    pub const CLUSTER_DOMAIN: &str = "CLUSTER_DOMAIN";
     /// What the app gets: its port and its place.
     pub const USER: [&str; 4] = ["PORT", "K_REVISION", "K_CONFIGURATION", "K_SERVICE"];
 }
@@ -170,6 +172,8 @@ pub mod name {
     pub const QUEUE_PROXY: &str = "queue-proxy";
     /// The port of the user container.
     pub const USER_PORT: &str = "user-port";
+    /// Domain of the cluster's own names when nothing else is said.
+    pub const CLUSTER_DOMAIN: &str = "cluster.local";
     /// Namespace of the system when nothing else is said.
     pub const SYSTEM_NAMESPACE: &str = "knative-serving";
     /// Service in front of the activators, by revision.

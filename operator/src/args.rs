@@ -27,7 +27,7 @@ pub(crate) struct ControllerArguments {
     #[arg(long, env = net::contract::env::SYSTEM_NAMESPACE, default_value = net::contract::name::SYSTEM_NAMESPACE)]
     pub(crate) system_namespace: String,
     /// Domain of the cluster's own names.
-    #[arg(long, env = "CLUSTER_DOMAIN", default_value = "cluster.local")]
+    #[arg(long, env = net::contract::env::CLUSTER_DOMAIN, default_value = net::contract::name::CLUSTER_DOMAIN)]
     pub(crate) cluster_domain: String,
     /// Name of our pod, for events.
     #[arg(long, env = net::contract::env::POD_NAME)]

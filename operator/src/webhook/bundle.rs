@@ -68,20 +68,14 @@ pub(crate) trait Hooks {
 
 impl Hooks for MutatingWebhookConfiguration {
     fn clients(&mut self) -> Vec<&mut WebhookClientConfig> {
-        self.webhooks
-            .iter_mut()
-            .flatten()
-            .map(|hook| &mut hook.client_config)
-            .collect()
+        let hooks = self.webhooks.iter_mut().flatten();
+        hooks.map(|hook| &mut hook.client_config).collect()
     }
 }
 
 impl Hooks for ValidatingWebhookConfiguration {
     fn clients(&mut self) -> Vec<&mut WebhookClientConfig> {
-        self.webhooks
-            .iter_mut()
-            .flatten()
-            .map(|hook| &mut hook.client_config)
-            .collect()
+        let hooks = self.webhooks.iter_mut().flatten();
+        hooks.map(|hook| &mut hook.client_config).collect()
     }
 }
