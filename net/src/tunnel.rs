@@ -9,7 +9,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -41,14 +41,21 @@ pub struct Patience {
     pub idle: Option<Duration>,
 }
 
-#[derive(Default)]
 struct Shared {
     guards: Mutex<Guards>,
     cut: Notify,
-    /// Bytes from the app.
-    down: AtomicU64,
-    /// Bytes from the client.
-    up: AtomicU64,
+    began: Instant,
+    /// When the last byte passed, microseconds after `began`.
+    last: AtomicU64,
+    /// Whether the app has said anything.
+    answered: AtomicBool,
+}
+
+/// What has been said so far.
+#[derive(Clone, Copy, Debug)]
+struct Spoken {
+    last: Instant,
+    by_app: bool,
 }
 
 type Guard = Box<dyn Any + Send>;
@@ -61,9 +68,17 @@ enum Guards {
     Ended,
 }
 
-struct Counted<'a, S> {
+/// A stream that notes when bytes come out of it.
+struct Heard<'a, S> {
     stream: S,
-    bytes: &'a AtomicU64,
+    shared: &'a Shared,
+    side: Side,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Client,
+    App,
 }
 
 // === impl Tunnel ===
@@ -119,8 +134,8 @@ impl Tunnel {
     async fn run(&self, client: OnUpgrade, app: OnUpgrade) -> io::Result<()> {
         let joined = async {
             let (client, app) = tokio::try_join!(client, app).map_err(io::Error::other)?;
-            let mut client = Counted::new(TokioIo::new(client), &self.shared.up);
-            let mut app = Counted::new(TokioIo::new(app), &self.shared.down);
+            let mut client = self.shared.heard(TokioIo::new(client), Side::Client);
+            let mut app = self.shared.heard(TokioIo::new(app), Side::App);
             copy_bidirectional(&mut client, &mut app).await.map(drop)
         };
         tokio::select! {
@@ -131,23 +146,16 @@ impl Tunnel {
 
     /// Returns when `patience` is over.
     async fn outlast(&self, patience: Patience) {
-        let mut seen = self.bytes();
-        let mut silent_since = Instant::now();
-        while let Some(at) = patience.next(seen.0, silent_since) {
+        loop {
+            let spoken = self.shared.spoken();
+            let Some(at) = patience.over(spoken) else {
+                return std::future::pending().await;
+            };
             sleep_until(at).await;
-            let bytes = self.bytes();
-            if bytes == seen || patience.until.is_some_and(|until| until <= at) {
+            if patience.over(self.shared.spoken()) == Some(at) {
                 return;
             }
-            seen = bytes;
-            silent_since = Instant::now();
         }
-    }
-
-    /// From the app, from the client.
-    fn bytes(&self) -> (u64, u64) {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (read(&self.shared.down), read(&self.shared.up))
     }
 }
 
@@ -161,34 +169,67 @@ impl Patience {
         idle: None,
     };
 
-    /// When to look next.
-    fn next(&self, from_app: u64, silent_since: Instant) -> Option<Instant> {
-        let first = self.first.filter(|_| from_app == 0);
-        let idle = self.idle.map(|idle| silent_since + idle);
+    /// When it is over, if nothing more is said.
+    fn over(&self, spoken: Spoken) -> Option<Instant> {
+        let first = self.first.filter(|_| !spoken.by_app);
+        let idle = self.idle.map(|idle| spoken.last + idle);
         [self.until, first, idle].into_iter().flatten().min()
     }
 }
 
 // === impl Shared ===
 
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            guards: Mutex::default(),
+            cut: Notify::new(),
+            began: Instant::now(),
+            last: AtomicU64::new(0),
+            answered: AtomicBool::new(false),
+        }
+    }
+}
+
+impl Shared {
+    fn heard<S>(&self, stream: S, side: Side) -> Heard<'_, S> {
+        Heard {
+            stream,
+            shared: self,
+            side,
+        }
+    }
+
+    fn note(&self, side: Side) {
+        let now = self.began.elapsed().as_micros();
+        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        self.last.store(now, Ordering::Relaxed);
+        if side == Side::App {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn spoken(&self) -> Spoken {
+        let last = Duration::from_micros(self.last.load(Ordering::Relaxed));
+        Spoken {
+            last: self.began + last,
+            by_app: self.answered.load(Ordering::Relaxed),
+        }
+    }
+}
+
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tunnel")
-            .field("down", &self.down)
-            .field("up", &self.up)
+            .field("last", &self.last)
+            .field("answered", &self.answered)
             .finish_non_exhaustive()
     }
 }
 
-// === impl Counted ===
+// === impl Heard ===
 
-impl<'a, S> Counted<'a, S> {
-    fn new(stream: S, bytes: &'a AtomicU64) -> Self {
-        Self { stream, bytes }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<'_, S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Heard<'_, S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -196,13 +237,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<'_, S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let read = buffer.filled().len() - before;
-        self.bytes.fetch_add(read as u64, Ordering::Relaxed);
+        if buffer.filled().len() > before {
+            self.shared.note(self.side);
+        }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<'_, S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heard<'_, S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -219,3 +261,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<'_, S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;
