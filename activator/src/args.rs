@@ -31,6 +31,12 @@ pub struct Args {
     /// Port for requests from inside the cluster.
     #[arg(long, env = "LOCAL_HTTP_PORT", default_value_t = port::LOCAL_HTTP)]
     pub local_http_port: u16,
+    /// Port for requests from outside the cluster over TLS.
+    #[arg(long, env = "EXTERNAL_HTTPS_PORT", default_value_t = port::EXTERNAL_HTTPS)]
+    pub external_https_port: u16,
+    /// Port for requests from inside the cluster over TLS.
+    #[arg(long, env = "LOCAL_HTTPS_PORT", default_value_t = port::LOCAL_HTTPS)]
+    pub local_https_port: u16,
     /// Port for requests that name their revision, HTTP/1.1 and h2c.
     #[arg(long, env = "REVISION_HTTP1_PORT", default_value_t = port::QUEUE_HTTP1)]
     pub revision_http1_port: u16,

@@ -9,12 +9,13 @@ use crds::name::serving;
 use crds::networking::Ingress;
 use crds::revision::Revision;
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{Api, Client, ResourceExt};
 use runtime::ready::Gate;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
+use crate::certificates::{Certificates, SECRET_TYPE};
 use crate::fleet::Fleet;
 use crate::pods;
 use crate::revision::{RevisionId, Settings};
@@ -34,6 +35,24 @@ pub async fn ingresses(client: Client, live: Live, synced: Gate) {
         synced,
     )
     .await;
+}
+
+/// Keeps the certificates as the Secrets with certificates are, for ever.
+pub async fn secrets(client: Client, certificates: Certificates, synced: Gate) {
+    let config = config(None).fields(&format!("type={SECRET_TYPE}"));
+    let mut changes = std::pin::pin!(changes::<Secret>(Api::all(client), config));
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::There(secret) => {
+                let name = key(&*secret);
+                if let Err(error) = certificates.insert(name.clone(), &secret) {
+                    warn!(secret = name, %error, "certificate can't be used");
+                }
+            }
+            Change::Gone(name) => certificates.remove(&name),
+            Change::Synced => synced.open(),
+        }
+    }
 }
 
 /// Keeps the fleet's rules as the Revision objects are, for ever.

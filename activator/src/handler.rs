@@ -24,6 +24,7 @@ use runtime::shutdown::Shutdown;
 use tokio::time::Instant;
 use tracing::debug;
 
+use crate::certificates::Certificates;
 use crate::fleet::{Fleet, Known, Member};
 use crate::report::Reporter;
 use crate::revision::RevisionId;
@@ -48,6 +49,8 @@ const CONNECTION_COST: usize = 16 * 1024;
 pub struct Handler {
     /// Which host leads where.
     pub table: TableReader,
+    /// The certificates of hosts that are served over TLS.
+    pub certificates: Certificates,
     /// The revisions.
     pub fleet: Arc<Fleet>,
     /// Counts requests.
@@ -62,9 +65,18 @@ pub struct Handler {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
     /// Requests name a host.
-    Ingress(Side),
+    Ingress(Side, Transport),
     /// Requests name a revision: they come from another ingress, or by the cluster's DNS.
     Revision,
+}
+
+/// How a request came in at a port that knows hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// In the open.
+    Plain,
+    /// Over TLS.
+    Tls,
 }
 
 /// A request that knows its revision.
@@ -93,7 +105,7 @@ impl Handler {
     fn answer_to_probe(&self, door: Door, request: &Request<Body>) -> Option<Response<Body>> {
         Some(match (dialect(request.headers())?, door) {
             // Users may ask with any user agent.
-            (Dialect::Kubelet, Door::Ingress(_)) => return None,
+            (Dialect::Kubelet, Door::Ingress(..)) => return None,
             (Dialect::Kubelet, Door::Revision) => self.health(),
             (Dialect::Activator, _) => refusal::plain(StatusCode::OK, probe::ACTIVATOR),
             (Dialect::Ingress, _) => self.live_hash(door, request),
@@ -118,12 +130,15 @@ impl Handler {
             (None, _) => {
                 return Shared::NoHash.into_response();
             }
-            (Some(hash), Door::Ingress(side)) if hash == probe::HASH_OVERRIDE => side,
+            (Some(hash), Door::Ingress(side, _)) if hash == probe::HASH_OVERRIDE => side,
             (Some(hash), _) => return with_hash(hash.clone()),
         };
         let table = self.table.load();
         match authority::host(request).and_then(|host| table.rule(side, &host_of(host))) {
-            Some(rule) => with_hash(rule.hash.clone()),
+            Some(rule) => match self.certificates.missing(rule.secrets()) {
+                None => with_hash(rule.hash.clone()),
+                Some(secret) => refusal::no_certificate(secret),
+            },
             None => Shared::UnknownHost.into_response(),
         }
     }
@@ -135,18 +150,18 @@ impl Handler {
         mut request: Request<Body>,
     ) -> Result<Routed, Refusal> {
         let id = match door {
-            Door::Ingress(side) => {
-                let table = self.table.load();
-                by_host(&table, side, &mut request, [rand::random(), rand::random()])
+            Door::Ingress(side, transport) => {
+                let dice = [rand::random(), rand::random()];
+                by_host(&self.table.load(), side, transport, &mut request, dice)
             }
             Door::Revision => by_revision(&mut request, &self.cluster_domain),
         }?;
         let (member, known) = self.revision(door, id).await?;
-        let upgrade = prepare(peer, &mut request);
+        let upgrade = prepare(door, peer, &mut request);
         let protocol = match door {
             // An upgrade is HTTP/1.1's own: an app that is asked for one speaks that as well.
-            Door::Ingress(_) if upgrade.is_none() => spoken_by(known.settings.protocol),
-            Door::Ingress(_) | Door::Revision => Protocol::of(&request),
+            Door::Ingress(..) if upgrade.is_none() => spoken_by(known.settings.protocol),
+            Door::Ingress(..) | Door::Revision => Protocol::of(&request),
         };
         Ok(Routed {
             member,
@@ -168,7 +183,7 @@ impl Handler {
         let found = self.fleet.find(&id, WATCH_LAG).await;
         found.ok_or_else(|| match door {
             // The host is right; what it leads to is gone (contract/control-plane 4.11).
-            Door::Ingress(_) => Refusal::from(Refused::Deleted(id)),
+            Door::Ingress(..) => Refusal::from(Refused::Deleted(id)),
             Door::Revision => Refusal::no_revision(&id),
         })
     }
@@ -265,7 +280,7 @@ fn head_bytes(request: &Request<Body>) -> usize {
 }
 
 /// Makes a request ours: without what is only for the last hop, with what the next one needs.
-fn prepare(peer: IpAddr, request: &mut Request<Body>) -> Option<Upgrade> {
+fn prepare(door: Door, peer: IpAddr, request: &mut Request<Body>) -> Option<Upgrade> {
     let headers = request.headers_mut();
     headers.insert(
         header::PROXY_REQUEST,
@@ -276,7 +291,11 @@ fn prepare(peer: IpAddr, request: &mut Request<Body>) -> Option<Upgrade> {
         .as_ref()
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
-    annotate(headers, peer, host, "http");
+    let scheme = match door {
+        Door::Ingress(_, Transport::Tls) => "https",
+        Door::Ingress(_, Transport::Plain) | Door::Revision => "http",
+    };
+    annotate(headers, peer, host, scheme);
     forward::prepare(request)
 }
 

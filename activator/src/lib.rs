@@ -8,6 +8,7 @@
 //! [`build`] binds and starts everything that needs no cluster; [`follow`] feeds it from one.
 
 pub mod args;
+pub mod certificates;
 pub mod fleet;
 pub mod follow;
 pub mod handler;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use futures::future::join_all;
 use kube::Client;
+use net::tls::Tls;
 use prometheus::Registry;
 use runtime::admin::{self, Admin};
 use runtime::ready::{Gate, Ready};
@@ -35,8 +37,9 @@ use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 
 use crate::args::Args;
+use crate::certificates::Certificates;
 use crate::fleet::Fleet;
-use crate::handler::{Door, Handler};
+use crate::handler::{Door, Handler, Transport};
 use crate::metrics::Metrics;
 use crate::route::{Side, TableReader};
 use crate::serve::{Drain, Port};
@@ -46,6 +49,8 @@ use crate::serve::{Drain, Port};
 pub struct Activator {
     /// The revisions it serves: to be fed.
     pub fleet: Arc<Fleet>,
+    /// The certificates it shows: to be fed.
+    pub certificates: Certificates,
     /// Where it listens.
     pub addresses: Addresses,
     /// Requested when the last request is answered: what requests need runs until then.
@@ -57,8 +62,12 @@ pub struct Activator {
 pub struct Addresses {
     /// Requests from outside.
     pub external: SocketAddr,
+    /// Requests from outside over TLS.
+    pub external_tls: SocketAddr,
     /// Requests from inside.
     pub local: SocketAddr,
+    /// Requests from inside over TLS.
+    pub local_tls: SocketAddr,
     /// Requests that name their revision.
     pub revision: SocketAddr,
 }
@@ -70,12 +79,19 @@ pub struct Addresses {
 pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let (registry, ready) = (Registry::new(), Ready::default());
     let live = route::Live::default();
-    let Activator { fleet, drained, .. } = build(args, live.reader(), &registry, tasks)?;
+    let Activator {
+        fleet,
+        certificates,
+        drained,
+        ..
+    } = build(args, live.reader(), &registry, tasks)?;
     let ingresses = follow::ingresses(client.clone(), live, ready.gate("routes"));
     let revisions = follow::revisions(client.clone(), Arc::clone(&fleet), ready.gate("revisions"));
+    let secrets = follow::secrets(client.clone(), certificates, ready.gate("certificates"));
     let pods = follow::pods(client, fleet, ready.gate("pods"));
     until(&drained, tasks, "ingresses", ingresses);
     until(&drained, tasks, "revisions", revisions);
+    until(&drained, tasks, "certificates", secrets);
     until(&drained, tasks, "pods", pods);
     until(
         &drained,
@@ -129,28 +145,25 @@ pub fn build(
         "failures",
         follow::failures(Arc::clone(&fleet)),
     );
+    let certificates = Certificates::default();
+    let tls = Tls::new(Arc::new(certificates.by_host(table.clone())))?;
     let handler = Arc::new(Handler {
         table,
+        certificates: certificates.clone(),
         fleet: Arc::clone(&fleet),
         reporter,
         cluster_domain: args.cluster_domain.clone(),
         shutdown: tasks.shutdown().clone(),
     });
-    let external = open(args, args.external_http_port, Door::Ingress(Side::External))?;
-    let local = open(args, args.local_http_port, Door::Ingress(Side::Local))?;
-    let revision = open(args, args.revision_http1_port, Door::Revision)?;
-    let h2c = open(args, args.revision_h2c_port, Door::Revision)?;
-    let addresses = Addresses {
-        external: external.address()?,
-        local: local.address()?,
-        revision: revision.address()?,
-    };
+    let ports = Ports::open(args, &tls)?;
+    let addresses = ports.addresses()?;
     let drain = Drain {
         shutdown: tasks.shutdown().clone(),
         quiet: args.drain_quiet,
         limit: args.drain_limit,
     };
-    let served = [external, local, revision, h2c]
+    let served = ports
+        .all()
         .map(|port| port.serve(Arc::clone(&handler), drain.clone()));
     let over = drained.clone();
     tasks.spawn("ports", async move {
@@ -160,9 +173,61 @@ pub fn build(
     });
     Ok(Activator {
         fleet,
+        certificates,
         addresses,
         drained,
     })
+}
+
+/// The ports of requests.
+struct Ports {
+    external: Port,
+    external_tls: Port,
+    local: Port,
+    local_tls: Port,
+    revision: Port,
+    h2c: Port,
+}
+
+// === impl Ports ===
+
+impl Ports {
+    fn open(args: &Args, tls: &Tls) -> anyhow::Result<Self> {
+        let door = Door::Ingress;
+        let (plain, encrypted) = (Transport::Plain, Transport::Tls);
+        let (outside, inside) = (Side::External, Side::Local);
+        Ok(Self {
+            external: open(args, args.external_http_port, door(outside, plain))?,
+            external_tls: open(args, args.external_https_port, door(outside, encrypted))?
+                .over(tls.clone()),
+            local: open(args, args.local_http_port, door(inside, plain))?,
+            local_tls: open(args, args.local_https_port, door(inside, encrypted))?
+                .over(tls.clone()),
+            revision: open(args, args.revision_http1_port, Door::Revision)?,
+            h2c: open(args, args.revision_h2c_port, Door::Revision)?,
+        })
+    }
+
+    fn addresses(&self) -> std::io::Result<Addresses> {
+        Ok(Addresses {
+            external: self.external.address()?,
+            external_tls: self.external_tls.address()?,
+            local: self.local.address()?,
+            local_tls: self.local_tls.address()?,
+            revision: self.revision.address()?,
+        })
+    }
+
+    fn all(self) -> [Port; 6] {
+        [
+            self.external,
+            self.external_tls,
+            self.local,
+            self.local_tls,
+            self.revision,
+            self.h2c,
+        ]
+    }
 }
 
 fn open(args: &Args, port: u16, door: Door) -> anyhow::Result<Port> {

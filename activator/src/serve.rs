@@ -10,7 +10,8 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use net::body::Body;
-use net::serve::{ServeSettings, serve};
+use net::serve::{ServeSettings, serve, serve_after};
+use net::tls::Tls;
 use runtime::shutdown::Shutdown;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::sleep;
@@ -39,6 +40,7 @@ pub struct Drain {
 pub struct Port {
     listener: TcpListener,
     door: Door,
+    tls: Option<Tls>,
 }
 
 // === impl Port ===
@@ -59,7 +61,17 @@ impl Port {
         Ok(Self {
             listener: socket.listen(BACKLOG)?,
             door,
+            tls: None,
         })
+    }
+
+    /// The same port for encrypted connections.
+    #[must_use]
+    pub fn over(self, tls: Tls) -> Self {
+        Self {
+            tls: Some(tls),
+            ..self
+        }
     }
 
     /// Where it listens.
@@ -72,7 +84,11 @@ impl Port {
 
     /// Answers requests until it is time to leave, then those that are in flight.
     pub async fn serve(self, handler: Arc<Handler>, drain: Drain) {
-        let Self { listener, door } = self;
+        let Self {
+            listener,
+            door,
+            tls,
+        } = self;
         let settings = ServeSettings {
             max_streams: HTTP2_STREAMS,
             drain: drain.limit,
@@ -92,6 +108,12 @@ impl Port {
             drain.shutdown.wait().await;
             sleep(drain.quiet).await;
         };
-        serve(listener, settings, service, time_to_leave).await;
+        match tls {
+            None => serve(listener, settings, service, time_to_leave).await,
+            Some(tls) => {
+                let handshake = |stream| tls.clone().handshake(stream);
+                serve_after(handshake, listener, settings, service, time_to_leave).await;
+            }
+        }
     }
 }

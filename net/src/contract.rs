@@ -89,6 +89,8 @@ pub mod port {
     pub const EXTERNAL_HTTPS: u16 = 8443;
     /// Activator: requests from inside the cluster.
     pub const LOCAL_HTTP: u16 = 8081;
+    /// The same over TLS.
+    pub const LOCAL_HTTPS: u16 = 8444;
     /// Autoscaler: statistics of activators over WebSocket.
     pub const STATS: u16 = 8080;
     /// Liveness, readiness and explanations of activator, autoscaler, controller and webhook.

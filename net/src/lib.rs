@@ -17,5 +17,7 @@ pub mod refusal;
 pub mod serve;
 pub mod stat;
 pub mod timeout;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod tunnel;
 pub mod upstream;

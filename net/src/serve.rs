@@ -1,7 +1,9 @@
 //! Accepts connections and lets a service answer: HTTP/1.1 with upgrades and HTTP/2 by prior
 //! knowledge on one port, bounded in every direction, and drained at the end.
 
-use std::{convert::Infallible, error::Error, net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    convert::Infallible, error::Error, future::ready, net::SocketAddr, pin::pin, time::Duration,
+};
 
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
@@ -69,9 +71,29 @@ impl Default for ServeSettings {
 pub async fn serve<S, B>(
     listener: TcpListener,
     settings: ServeSettings,
+    service: impl FnMut(SocketAddr) -> S,
+    shutdown: impl Future<Output = ()>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let as_it_is = |stream| ready(Some(stream));
+    serve_after(as_it_is, listener, settings, service, shutdown).await;
+}
+
+/// The same for connections that begin with a `handshake`, which says None to those that fail.
+pub async fn serve_after<H, I, S, B>(
+    handshake: impl Fn(TcpStream) -> H,
+    listener: TcpListener,
+    settings: ServeSettings,
     mut service: impl FnMut(SocketAddr) -> S,
     shutdown: impl Future<Output = ()>,
 ) where
+    H: Future<Output = Option<I>> + Send + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
     B: http_body::Body + Send + 'static,
@@ -89,9 +111,13 @@ pub async fn serve<S, B>(
             Some(_) = connections.join_next() => {}
             accepted = accept(&listener), if connections.len() < settings.max_connections => {
                 if let Some((stream, peer)) = accepted {
-                    let watcher = graceful.watcher();
-                    let connection = server.connection(stream, service(peer), watcher);
-                    connections.spawn(connection);
+                    let (server, watcher) = (server.clone(), graceful.watcher());
+                    let (service, handshake) = (service(peer), handshake(stream));
+                    connections.spawn(async move {
+                        if let Some(io) = handshake.await {
+                            server.connection(io, service, watcher).await;
+                        }
+                    });
                 }
             }
         }

@@ -82,6 +82,12 @@ impl From<&SendError> for Refusal {
     }
 }
 
+/// The answer to a probe of a host that can't be served over TLS yet: its Ingress is not ready.
+pub(super) fn no_certificate(secret: &str) -> Response<Body> {
+    let text = format!("there is no usable certificate in Secret \"{secret}\"");
+    plain(StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
 /// A plain text answer.
 pub(super) fn plain(status: StatusCode, text: impl Into<Body>) -> Response<Body> {
     let mut response = Response::new(text.into());

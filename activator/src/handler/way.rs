@@ -7,8 +7,9 @@ use net::authority;
 use net::contract::header;
 use net::forwarded::strip_owned;
 
+use super::Transport;
 use crate::revision::RevisionId;
-use crate::route::{Path, Side, Table, Target, host_of};
+use crate::route::{Path, Rule, Side, Table, Target, host_of};
 
 /// Why a request goes nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,11 +54,16 @@ impl<'t> Decision<'t> {
 pub(crate) fn by_host<B>(
     table: &Table,
     side: Side,
+    transport: Transport,
     request: &mut Request<B>,
     dice: [u32; 2],
 ) -> Result<RevisionId, Astray> {
     let asked = authority::host(request).ok_or(Astray::BadHost)?;
-    let decision = decide(table, side, asked, request, dice)?;
+    let rule = table.rule(side, &host_of(asked)).ok_or(Astray::NoRoute)?;
+    if rule.redirect && (side, transport) == (Side::External, Transport::Plain) {
+        return Err(Astray::UseTls(https(asked, request.uri())?));
+    }
+    let decision = decide(table, rule, request, dice)?;
     let original = HeaderValue::from_str(asked).map_err(|_| Astray::BadHost)?;
     let headers = request.headers_mut();
     strip_owned(headers);
@@ -80,15 +86,10 @@ pub(crate) fn by_host<B>(
 
 fn decide<'t, B>(
     table: &'t Table,
-    side: Side,
-    asked: &str,
+    rule: &'t Rule,
     request: &Request<B>,
     [first, second]: [u32; 2],
 ) -> Result<Decision<'t>, Astray> {
-    let rule = table.rule(side, &host_of(asked)).ok_or(Astray::NoRoute)?;
-    if rule.redirect && side == Side::External {
-        return Err(Astray::UseTls(https(asked, request.uri())?));
-    }
     let uri = request.uri().path();
     let hop = |path: Option<&'t Path>, dice: u32| {
         let path = path?;

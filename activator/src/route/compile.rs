@@ -19,6 +19,8 @@ pub struct Compiled {
     pub name: Arc<str>,
     created: i64,
     pub(super) hosts: Vec<(Arc<str>, Arc<Rule>)>,
+    /// Which Secret, `namespace/name`, has the certificate of a host.
+    pub(super) certificates: Vec<(Arc<str>, Arc<str>)>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -52,6 +54,7 @@ impl Compiled {
             .into(),
             created: created.map_or(i64::MAX, |time| time.0.as_second()),
             hosts: Vec::new(),
+            certificates: certificates(ingress),
             problems: Vec::new(),
         };
         let hash = HeaderValue::try_from(ingress.hash()).ok()?;
@@ -67,7 +70,9 @@ impl Compiled {
     }
 
     fn add_rule(&mut self, ingress: &Ingress, rule: &IngressRule, hash: &HeaderValue) {
-        let redirect = is_redirected(ingress, rule);
+        let hosts = rule.hosts.iter().map(|host| Arc::from(host_of(host)));
+        let hosts: Vec<Arc<str>> = hosts.collect();
+        let secrets = self.secrets_of(&hosts);
         let mut paths = Vec::new();
         for path in rule.http.iter().flat_map(|http| &http.paths) {
             match compile_path(path) {
@@ -78,17 +83,30 @@ impl Compiled {
         let compiled = Arc::new(Rule {
             visibility: rule.visibility,
             hash: hash.clone(),
-            redirect,
+            // Only hosts with a certificate can be sent to https: others would have nowhere to go.
+            redirect: ingress.spec.http_option == Some(HttpOption::Redirected)
+                && !secrets.is_empty(),
+            secrets,
             paths,
         });
-        for host in &rule.hosts {
-            let host: Arc<str> = host_of(host).into();
+        for host in hosts {
             if self.hosts.iter().any(|(known, _)| *known == host) {
                 self.problem(format!("host {host} is in two rules: the first one counts"));
             } else {
                 self.hosts.push((host, Arc::clone(&compiled)));
             }
         }
+    }
+
+    fn secrets_of(&self, hosts: &[Arc<str>]) -> Vec<Arc<str>> {
+        let ours = self
+            .certificates
+            .iter()
+            .filter(|(host, _)| hosts.contains(host));
+        let mut secrets: Vec<_> = ours.map(|(_, secret)| Arc::clone(secret)).collect();
+        secrets.sort();
+        secrets.dedup();
+        secrets
     }
 
     fn problem(&mut self, what: String) {
@@ -99,17 +117,13 @@ impl Compiled {
     }
 }
 
-/// Only hosts with a certificate can be sent to https: others would have nowhere to go.
-fn is_redirected(ingress: &Ingress, rule: &IngressRule) -> bool {
-    ingress.spec.http_option == Some(HttpOption::Redirected)
-        && rule.hosts.iter().any(|host| {
-            ingress
-                .spec
-                .tls
-                .iter()
-                .flat_map(|tls| &tls.hosts)
-                .any(|h| h.eq_ignore_ascii_case(host))
-        })
+fn certificates(ingress: &Ingress) -> Vec<(Arc<str>, Arc<str>)> {
+    let secrets = ingress.spec.tls.iter().flat_map(|tls| {
+        let secret: Arc<str> = format!("{}/{}", tls.secret_namespace, tls.secret_name).into();
+        let host = move |host: &String| (Arc::from(host_of(host)), Arc::clone(&secret));
+        tls.hosts.iter().map(host)
+    });
+    secrets.collect()
 }
 
 fn compile_path(path: &IngressPath) -> Result<Path, String> {

@@ -23,6 +23,7 @@ pub enum Side {
 #[derive(Debug, Default)]
 pub struct Table {
     hosts: HashMap<Arc<str>, Arc<Rule>>,
+    certificates: HashMap<Arc<str>, Arc<str>>,
     problems: Vec<Problem>,
 }
 
@@ -34,6 +35,7 @@ pub struct Rule {
     pub hash: HeaderValue,
     /// Plain requests from outside are sent to https.
     pub redirect: bool,
+    pub(super) secrets: Vec<Arc<str>>,
     pub(super) paths: Vec<Path>,
 }
 
@@ -105,6 +107,10 @@ impl Table {
                 self.hosts.insert(Arc::clone(host), Arc::clone(rule));
             }
         }
+        for (host, secret) in &ingress.certificates {
+            let free = self.certificates.entry(Arc::clone(host));
+            free.or_insert_with(|| Arc::clone(secret));
+        }
     }
 
     /// What holds for `host` (lower case, without port) on a side. None is 404.
@@ -114,6 +120,11 @@ impl Table {
             (Side::External, Visibility::ClusterLocal) => None,
             (Side::External, Visibility::ExternalIP) | (Side::Local, _) => Some(rule),
         }
+    }
+
+    /// The Secret, `namespace/name`, with the certificate of `host` (lower case).
+    pub fn secret(&self, host: &str) -> Option<&str> {
+        self.certificates.get(host).map(|secret| &**secret)
     }
 
     /// Entries that were left out, and why.
@@ -135,6 +146,11 @@ impl Table {
 // === impl Rule ===
 
 impl Rule {
+    /// The Secrets, `namespace/name`, that its hosts can't be served without over TLS.
+    pub fn secrets(&self) -> &[Arc<str>] {
+        &self.secrets
+    }
+
     /// The first path whose prefix and headers match.
     pub fn path(&self, path: &str, headers: &HeaderMap) -> Option<&Path> {
         self.paths

@@ -343,6 +343,22 @@ fn redirect_needs_a_certificate_for_the_host() {
 }
 
 #[test]
+fn host_knows_the_secret_of_its_certificate() {
+    let mut with = cart();
+    with.spec.tls = vec![IngressTls {
+        hosts: vec!["Cart.shop.example.com".into()],
+        secret_name: "cart-tls".into(),
+        secret_namespace: "shop".into(),
+    }];
+    let table = table(vec![with]);
+    let secrets = |host| table.rule(Side::Local, host).unwrap().secrets().to_vec();
+    assert_eq!(table.secret("cart.shop.example.com"), Some("shop/cart-tls"));
+    assert_eq!(secrets("cart.shop.example.com"), ["shop/cart-tls".into()]);
+    assert_eq!(table.secret("cart.shop"), None);
+    assert!(secrets("cart.shop").is_empty());
+}
+
+#[test]
 fn probes_learn_the_hash_of_the_owner() {
     let ingress = cart();
     let table = table(vec![ingress.clone()]);

@@ -1,6 +1,7 @@
 //! The front door with real sockets.
 #![expect(clippy::unwrap_used, reason = "all of it is test, the world too")]
 
+mod tls;
 mod world;
 
 use std::net::SocketAddr;

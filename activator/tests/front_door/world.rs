@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use activator::args::Args;
+use activator::certificates::Certificates;
 use activator::fleet::Fleet;
 use activator::pods::{PodState, Word};
 use activator::revision::{RevisionId, Settings};
@@ -36,6 +37,7 @@ pub(crate) const HOST: &str = "cart.shop.example.com";
 
 pub(crate) struct World {
     pub(crate) fleet: Arc<Fleet>,
+    pub(crate) certificates: Certificates,
     pub(crate) addresses: Addresses,
     pub(crate) shutdown: Shutdown,
     pub(crate) tasks: Tasks,
@@ -98,6 +100,17 @@ fn cart() -> Arc<Ingress> {
 
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
+        Self::of(settings, cart())
+    }
+
+    /// The same with an Ingress that is different from the usual one.
+    pub(crate) fn with(settings: Settings, change: impl FnOnce(&mut Ingress)) -> Self {
+        let mut ingress = Ingress::clone(&cart());
+        change(&mut ingress);
+        Self::of(settings, Arc::new(ingress))
+    }
+
+    fn of(settings: Settings, ingress: Arc<Ingress>) -> Self {
         let args = Args::parse_from([
             "activator",
             "--pod-name",
@@ -106,7 +119,11 @@ impl World {
             "127.0.0.1",
             "--external-http-port",
             "0",
+            "--external-https-port",
+            "0",
             "--local-http-port",
+            "0",
+            "--local-https-port",
             "0",
             "--revision-http1-port",
             "0",
@@ -115,15 +132,15 @@ impl World {
             "--drain-quiet",
             "0",
         ]);
-        let (shutdown, registry, ingress) = (Shutdown::default(), Registry::new(), cart());
+        let (shutdown, registry) = (Shutdown::default(), Registry::new());
         let tasks = Tasks::new(shutdown.clone());
         let table = TableReader::fixed(Table::from_ingresses(&[Arc::clone(&ingress)]));
         let built = build(&args, table, &registry, &tasks).unwrap();
         built.fleet.revision_changed(&id(), settings);
-        let (fleet, addresses) = (built.fleet, built.addresses);
         Self {
-            fleet,
-            addresses,
+            fleet: built.fleet,
+            certificates: built.certificates,
+            addresses: built.addresses,
             shutdown,
             tasks,
             registry,

@@ -4,6 +4,7 @@ use crds::networking::Ingress;
 use http::Request;
 use serde_json::{Value, json};
 
+use super::super::Transport;
 use super::{Astray, by_host, by_revision};
 use crate::revision::RevisionId;
 use crate::route::{Side, Table};
@@ -110,7 +111,14 @@ fn what_clients_claim_of_us_is_dropped() {
             ("X-Kept", "yes"),
         ],
     );
-    let revision = by_host(&table(), Side::Local, &mut request, [0, 0]).unwrap();
+    let revision = by_host(
+        &table(),
+        Side::Local,
+        Transport::Plain,
+        &mut request,
+        [0, 0],
+    )
+    .unwrap();
     assert_eq!(revision, RevisionId::new("shop", "cart-00001"));
     let expected = [
         ("knative-serving-revision", None),
@@ -133,7 +141,14 @@ fn header_that_chose_the_path_goes_on() {
         "cart.shop.svc.cluster.local",
         &[("Knative-Serving-Tag", "beta")],
     );
-    let revision = by_host(&table(), Side::Local, &mut request, [0, 0]).unwrap();
+    let revision = by_host(
+        &table(),
+        Side::Local,
+        Transport::Plain,
+        &mut request,
+        [0, 0],
+    )
+    .unwrap();
     assert_eq!(revision.name(), "cart-00002");
     assert_eq!(header(&request, "knative-serving-tag"), Some("beta"));
 }
@@ -141,7 +156,14 @@ fn header_that_chose_the_path_goes_on() {
 #[test]
 fn mapped_domain_leads_to_the_route_and_is_remembered() {
     let mut request = request("Shop.com", &[("K-Original-Host", "evil.com")]);
-    let revision = by_host(&table(), Side::External, &mut request, [0, 0]).unwrap();
+    let revision = by_host(
+        &table(),
+        Side::External,
+        Transport::Plain,
+        &mut request,
+        [0, 0],
+    )
+    .unwrap();
     assert_eq!(revision.name(), "cart-00001");
     assert_eq!(
         header(&request, "host"),
@@ -170,7 +192,7 @@ fn requests_without_a_way_are_told_why() {
     for (side, host, expected) in cases {
         let mut request = request(host, &[]);
         assert_eq!(
-            by_host(&table(), side, &mut request, [0, 0]),
+            by_host(&table(), side, Transport::Plain, &mut request, [0, 0]),
             Err(expected),
             "{host}"
         );
@@ -179,6 +201,7 @@ fn requests_without_a_way_are_told_why() {
         by_host(
             &table(),
             Side::Local,
+            Transport::Plain,
             &mut request("secure.com", &[]),
             [0, 0]
         )
@@ -186,7 +209,13 @@ fn requests_without_a_way_are_told_why() {
     );
     let mut hostless = Request::new(());
     assert_eq!(
-        by_host(&table(), Side::Local, &mut hostless, [0, 0]),
+        by_host(
+            &table(),
+            Side::Local,
+            Transport::Plain,
+            &mut hostless,
+            [0, 0]
+        ),
         Err(Astray::BadHost)
     );
 }
