@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use net::contract::{name, port};
 
 /// The front door of Fermata: routes requests to revisions and holds them while there is no pod.
@@ -43,6 +43,13 @@ pub struct Args {
     /// The same for revisions that speak h2c.
     #[arg(long, env = "REVISION_H2C_PORT", default_value_t = port::QUEUE_H2C)]
     pub revision_h2c_port: u16,
+    /// Port for announcements of pods.
+    #[arg(long, env = "ANNOUNCEMENTS_PORT", default_value_t = port::ANNOUNCEMENTS)]
+    pub announcements_port: u16,
+    /// Whether pods may announce themselves. Without, their readiness is known when Kubernetes
+    /// has told their address.
+    #[arg(long, env = "ANNOUNCEMENTS", default_value_t = true, action = ArgAction::Set)]
+    pub announcements: bool,
     /// Port for liveness and readiness.
     #[arg(long, env = "ADMIN_PORT", default_value_t = port::ADMIN)]
     pub admin_port: u16,

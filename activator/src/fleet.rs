@@ -4,6 +4,7 @@ mod health;
 mod member;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +89,13 @@ impl Fleet {
     /// A pod is there, new or changed.
     pub fn pod_changed(&self, id: &RevisionId, pod: &str, state: PodState, now: Instant) {
         self.member(id).pod_changed(pod, state, now);
+    }
+
+    /// A pod of this revision told its address itself, and was believed. Returns whether that was
+    /// news.
+    pub fn pod_announced(&self, id: &RevisionId, pod: &str, ip: IpAddr, now: Instant) -> bool {
+        let member = self.members.read().get(id).cloned();
+        member.is_some_and(|member| member.pod_announced(pod, ip, now))
     }
 
     /// A pod is gone.

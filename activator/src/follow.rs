@@ -10,11 +10,14 @@ use crds::networking::Ingress;
 use crds::revision::Revision;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Pod, Secret};
+use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt};
+use net::contract::name::ANNOUNCEMENT_SECRET;
 use runtime::ready::Gate;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
+use crate::announcements::Announcements;
 use crate::certificates::{Certificates, SECRET_TYPE};
 use crate::fleet::Fleet;
 use crate::pods;
@@ -51,6 +54,19 @@ pub async fn secrets(client: Client, certificates: Certificates, synced: Gate) {
             }
             Change::Gone(name) => certificates.remove(&name),
             Change::Synced => synced.open(),
+        }
+    }
+}
+
+/// Keeps the key of announcements as its Secret is, for ever.
+pub async fn announcement_key(api: Api<DeserializeGuard<Secret>>, announcements: Announcements) {
+    let config = config(None).fields(&format!("metadata.name={ANNOUNCEMENT_SECRET}"));
+    let mut changes = std::pin::pin!(changes::<Secret>(api, config));
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::There(secret) => announcements.learn(Some(&secret)),
+            Change::Gone(_) => announcements.learn(None),
+            Change::Synced => {}
         }
     }
 }

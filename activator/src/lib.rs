@@ -7,6 +7,7 @@
 //!
 //! [`build`] binds and starts everything that needs no cluster; [`follow`] feeds it from one.
 
+pub mod announcements;
 pub mod args;
 pub mod certificates;
 pub mod fleet;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use futures::future::join_all;
-use kube::Client;
+use kube::{Api, Client};
 use net::tls::Tls;
 use prometheus::Registry;
 use runtime::admin::{self, Admin};
@@ -36,13 +37,14 @@ use runtime::ready::{Gate, Ready};
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 
+use crate::announcements::Announcements;
 use crate::args::Args;
 use crate::certificates::Certificates;
 use crate::fleet::Fleet;
 use crate::handler::{Door, Handler, Transport};
 use crate::metrics::Metrics;
 use crate::route::{Side, TableReader};
-use crate::serve::{Drain, Port};
+use crate::serve::{Drain, Port, bind};
 
 /// A front door that runs.
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub struct Activator {
     pub fleet: Arc<Fleet>,
     /// The certificates it shows: to be fed.
     pub certificates: Certificates,
+    /// Hears pods that announce themselves: to be given its key.
+    pub announcements: Announcements,
     /// Where it listens.
     pub addresses: Addresses,
     /// Requested when the last request is answered: what requests need runs until then.
@@ -70,6 +74,8 @@ pub struct Addresses {
     pub local_tls: SocketAddr,
     /// Requests that name their revision.
     pub revision: SocketAddr,
+    /// Announcements of pods.
+    pub announcements: SocketAddr,
 }
 
 /// Runs the activator of a cluster until `tasks` are asked to stop.
@@ -82,16 +88,20 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let Activator {
         fleet,
         certificates,
+        announcements,
         drained,
         ..
     } = build(args, live.reader(), &registry, tasks)?;
     let ingresses = follow::ingresses(client.clone(), live, ready.gate("routes"));
     let revisions = follow::revisions(client.clone(), Arc::clone(&fleet), ready.gate("revisions"));
     let secrets = follow::secrets(client.clone(), certificates, ready.gate("certificates"));
+    let system_secrets = Api::namespaced(client.clone(), &args.system_namespace);
+    let key = follow::announcement_key(system_secrets, announcements);
     let pods = follow::pods(client, fleet, ready.gate("pods"));
     until(&drained, tasks, "ingresses", ingresses);
     until(&drained, tasks, "revisions", revisions);
     until(&drained, tasks, "certificates", secrets);
+    until(&drained, tasks, "announcement key", key);
     until(&drained, tasks, "pods", pods);
     until(
         &drained,
@@ -135,7 +145,8 @@ pub fn build(
     let metrics = Arc::new(Metrics::new(registry).context("can't register the metrics")?);
     let (reporter, reports, socket) =
         report::build(args.stats_url(), args.pod_name.clone(), &metrics.stats);
-    let fleet = Fleet::new(args.queue_bytes(), metrics);
+    let fleet = Fleet::new(args.queue_bytes(), Arc::clone(&metrics));
+    let announcements = Announcements::new(Arc::clone(&fleet), metrics.announcements.clone());
     let drained = Shutdown::default();
     until(&drained, tasks, "reports", reports.run());
     until(&drained, tasks, "stats socket", socket.run());
@@ -156,7 +167,12 @@ pub fn build(
         shutdown: tasks.shutdown().clone(),
     });
     let ports = Ports::open(args, &tls)?;
-    let addresses = ports.addresses()?;
+    let heard = bind(SocketAddr::new(args.bind_ip, args.announcements_port))?;
+    let addresses = ports.addresses(heard.local_addr()?)?;
+    if args.announcements {
+        let served = announcements.clone().serve(heard, drained.clone());
+        until(&drained, tasks, "announcements", served);
+    }
     let drain = Drain {
         shutdown: tasks.shutdown().clone(),
         quiet: args.drain_quiet,
@@ -174,6 +190,7 @@ pub fn build(
     Ok(Activator {
         fleet,
         certificates,
+        announcements,
         addresses,
         drained,
     })
@@ -208,13 +225,14 @@ impl Ports {
         })
     }
 
-    fn addresses(&self) -> std::io::Result<Addresses> {
+    fn addresses(&self, announcements: SocketAddr) -> std::io::Result<Addresses> {
         Ok(Addresses {
             external: self.external.address()?,
             external_tls: self.external_tls.address()?,
             local: self.local.address()?,
             local_tls: self.local_tls.address()?,
             revision: self.revision.address()?,
+            announcements,
         })
     }
 

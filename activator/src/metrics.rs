@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use parking_lot::RwLock;
 use prometheus::{
-    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntGauge, IntGaugeVec,
-    Opts, Registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry,
 };
 
 use crate::revision::{RevisionId, Settings};
@@ -36,6 +36,8 @@ pub struct Metrics {
     active: IntGaugeVec,
     durations: HistogramVec,
     cold_starts: HistogramVec,
+    /// Announcements of pods, by what became of them.
+    pub announcements: IntCounterVec,
     /// The connection to the autoscaler.
     pub stats: StatsMetrics,
 }
@@ -115,6 +117,13 @@ impl Metrics {
                 .buckets(COLD_START_SECONDS.to_vec()),
                 &REVISION,
             )?,
+            announcements: IntCounterVec::new(
+                Opts::new(
+                    "fermata_announcements_total",
+                    "Pods that told that they are ready",
+                ),
+                &["outcome"],
+            )?,
             stats: StatsMetrics::new()?,
         };
         metrics.register(registry)?;
@@ -127,6 +136,7 @@ impl Metrics {
         registry.register(Box::new(self.active.clone()))?;
         registry.register(Box::new(self.durations.clone()))?;
         registry.register(Box::new(self.cold_starts.clone()))?;
+        registry.register(Box::new(self.announcements.clone()))?;
         registry.register(Box::new(self.stats.reachable.clone()))?;
         registry.register(Box::new(self.stats.errors.clone()))?;
         registry.register(Box::new(self.stats.dropped.clone()))

@@ -17,6 +17,12 @@ pub enum PodState {
     Gone,
     /// It has no address yet.
     Starting {
+        /// Where its queue-proxy will listen.
+        port: u16,
+        /// Whose word is needed before it gets requests.
+        word: Word,
+        /// How often its containers were started again.
+        restarts: i32,
         /// What keeps it from starting.
         trouble: Option<Trouble>,
     },
@@ -94,40 +100,47 @@ pub fn pod_state(pod: &Pod) -> PodState {
     if ended || pod.metadata.deletion_timestamp.is_some() {
         return PodState::Gone;
     }
-    let Some(address) = address(pod, status) else {
-        return PodState::Starting {
-            trouble: trouble(status),
-        };
-    };
     let restarts = containers(status)
         .map(|container| container.restart_count)
         .sum();
+    let (port, word) = (port(pod), word(pod));
+    let Some(ip) = ip(status) else {
+        return PodState::Starting {
+            port,
+            word,
+            restarts,
+            trouble: trouble(status),
+        };
+    };
+    let address = SocketAddr::new(ip, port);
     if condition(status, "Ready") == Some("True") {
         return PodState::Ready { address, restarts };
     }
     PodState::Up {
         address,
-        word: word(pod),
+        word,
         restarts,
         trouble: trouble(status),
     }
 }
 
-fn address(pod: &Pod, status: &PodStatus) -> Option<SocketAddr> {
-    let ip: IpAddr = status.pod_ip.as_deref()?.parse().ok()?;
+fn ip(status: &PodStatus) -> Option<IpAddr> {
+    status.pod_ip.as_deref()?.parse().ok()
+}
+
+fn port(pod: &Pod) -> u16 {
     let containers = pod
         .spec
         .as_ref()
         .map(|spec| spec.containers.as_slice())
         .unwrap_or_default();
-    let port = containers
+    containers
         .iter()
         .filter(|container| container.name == name::QUEUE_PROXY)
         .flat_map(|container| container.ports.iter().flatten())
         .find(|port| port.name.as_deref() == Some(QUEUE_PORT))
         .and_then(|port| u16::try_from(port.container_port).ok())
-        .unwrap_or(port::QUEUE_HTTP1);
-    Some(SocketAddr::new(ip, port))
+        .unwrap_or(port::QUEUE_HTTP1)
 }
 
 fn word(pod: &Pod) -> Word {
@@ -214,6 +227,26 @@ fn unschedulable(status: &PodStatus) -> Option<Trouble> {
 // === impl PodState ===
 
 impl PodState {
+    /// The same when the pod has told its address itself. Only a pod that Kubernetes knows no
+    /// address of, and whose queue-proxy's word is enough, can do so.
+    #[must_use]
+    pub fn announced(self, ip: IpAddr) -> Self {
+        match self {
+            Self::Starting {
+                port,
+                word: word @ Word::QueueProxy,
+                restarts,
+                trouble,
+            } => Self::Up {
+                address: SocketAddr::new(ip, port),
+                word,
+                restarts,
+                trouble,
+            },
+            other => other,
+        }
+    }
+
     /// Where its queue-proxy listens.
     pub fn address(&self) -> Option<SocketAddr> {
         match self {
@@ -226,7 +259,7 @@ impl PodState {
     pub fn lasting_trouble(&self) -> Option<&Trouble> {
         match self {
             Self::Gone | Self::Ready { .. } => None,
-            Self::Starting { trouble } | Self::Up { trouble, .. } => {
+            Self::Starting { trouble, .. } | Self::Up { trouble, .. } => {
                 trouble.as_ref().filter(|trouble| trouble.lasting)
             }
         }

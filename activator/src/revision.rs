@@ -24,6 +24,8 @@ pub struct RevisionId {
 /// What holds for every request of a revision.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
+    /// UID of the object: another one of the same name is another revision.
+    pub uid: String,
     /// Service that the revision belongs to; empty when it belongs to none.
     pub service: String,
     /// Configuration that made the revision.
@@ -86,6 +88,7 @@ impl Settings {
         let label = |key: &str| revision.labels().get(key).cloned().unwrap_or_default();
         let spec = &revision.spec;
         Self {
+            uid: revision.uid().unwrap_or_default(),
             service: label(serving::SERVICE),
             configuration: label(serving::CONFIGURATION),
             protocol: spec.protocol(),
@@ -140,6 +143,7 @@ mod tests {
             },
         );
         revision.metadata.namespace = Some("shop".into());
+        revision.metadata.uid = Some("uid-1".into());
         revision.metadata.labels =
             Some([("serving.knative.dev/service".into(), "cart".into())].into());
         assert_eq!(
@@ -149,6 +153,7 @@ mod tests {
         assert_eq!(
             Settings::of(&revision),
             Settings {
+                uid: "uid-1".into(),
                 service: "cart".into(),
                 configuration: String::new(),
                 protocol: AppProtocol::Http1,

@@ -51,15 +51,8 @@ impl Port {
     /// # Errors
     /// When the address can't be bound.
     pub fn bind(address: SocketAddr, door: Door) -> io::Result<Self> {
-        let socket = if address.is_ipv4() {
-            TcpSocket::new_v4()
-        } else {
-            TcpSocket::new_v6()
-        }?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
         Ok(Self {
-            listener: socket.listen(BACKLOG)?,
+            listener: bind(address)?,
             door,
             tls: None,
         })
@@ -116,4 +109,19 @@ impl Port {
             }
         }
     }
+}
+
+/// Listens at an address with a backlog for bursts; port 0 is any.
+///
+/// # Errors
+/// When the address can't be bound.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }

@@ -91,6 +91,8 @@ pub mod port {
     pub const LOCAL_HTTP: u16 = 8081;
     /// The same over TLS.
     pub const LOCAL_HTTPS: u16 = 8444;
+    /// Activator: announcements of pods that are ready.
+    pub const ANNOUNCEMENTS: u16 = 8083;
     /// Autoscaler: statistics of activators over WebSocket.
     pub const STATS: u16 = 8080;
     /// Liveness, readiness and explanations of activator, autoscaler, controller and webhook.
@@ -103,6 +105,10 @@ pub mod port {
 
 /// Environment of a queue-proxy (contract/control-plane 2.4).
 pub mod env {
+    /// Where to announce that the pod is ready, `host:port`; ours, not upstream's.
+    pub const FERMATA_ANNOUNCE_TO: &str = "FERMATA_ANNOUNCE_TO";
+    /// The revision's key for announcements, hexadecimal; ours, not upstream's.
+    pub const FERMATA_ANNOUNCEMENT_KEY: &str = "FERMATA_ANNOUNCEMENT_KEY";
     /// Requests that the app may have at once; 0 is no limit.
     pub const CONTAINER_CONCURRENCY: &str = "CONTAINER_CONCURRENCY";
     /// Port for requests.
@@ -184,6 +190,12 @@ pub mod name {
     pub const EXTERNAL_SERVICE: &str = "fermata";
     /// ClusterIP Service in front of the activators.
     pub const LOCAL_SERVICE: &str = "fermata-internal";
+    /// Headless Service of the activators: pods announce themselves to each.
+    pub const ANNOUNCEMENT_SERVICE: &str = "activator-announcements";
+    /// Secret with the key that announcements are signed with.
+    pub const ANNOUNCEMENT_SECRET: &str = "fermata-announcements";
+    /// The key in [`ANNOUNCEMENT_SECRET`].
+    pub const ANNOUNCEMENT_KEY: &str = "key";
     /// Service of the autoscaler.
     pub const AUTOSCALER_SERVICE: &str = "autoscaler";
     /// Ingress class that our activators serve.

@@ -5,6 +5,7 @@
 //! wait, [`timeout`] bounds it, [`forward`] sends it through an [`upstream`], and whatever we have
 //! to answer ourselves is a [`refusal`].
 
+pub mod announcement;
 pub mod authority;
 pub mod body;
 pub mod breaker;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-use net::{contract::env, timeout::Limits};
+use net::{announcement::RevisionKey, contract::env, timeout::Limits};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -25,6 +25,17 @@ pub struct Args {
     pub identity: Identity,
     /// What is logged and measured.
     pub observability: Observability,
+    /// Whom to tell that the app is ready; None where only kubelet can know.
+    pub herald: Option<Herald>,
+}
+
+/// Whom to tell that the app is ready, and how to be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Herald {
+    /// `host:port`; every address of the host is told.
+    pub to: String,
+    /// Signs what is told.
+    pub key: RevisionKey,
 }
 
 /// The names of this pod.
@@ -90,6 +101,22 @@ pub enum ArgsError {
 
 type Read<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+// === impl ArgsError ===
+
+impl ArgsError {
+    /// The same for a variable that is nobody's business.
+    fn without_value(self) -> Self {
+        match self {
+            Self::Invalid { name, why, .. } => Self::Invalid {
+                name,
+                value: "(secret)".to_owned(),
+                why,
+            },
+            missing @ Self::Missing(_) => missing,
+        }
+    }
+}
+
 // === impl Args ===
 
 impl Args {
@@ -114,6 +141,7 @@ impl Args {
             checks: checks(read, user_port)?,
             identity: Identity::read(read)?,
             observability: observability(read)?,
+            herald: herald(read)?,
         })
     }
 }
@@ -190,6 +218,13 @@ fn checks(read: Read<'_>, user_port: u16) -> Result<Checks, ArgsError> {
 enum OneOrMany {
     Many(Vec<ProbeSpec>),
     One(Box<ProbeSpec>),
+}
+
+/// Both variables or none.
+fn herald(read: Read<'_>) -> Result<Option<Herald>, ArgsError> {
+    let key = optional(read, env::FERMATA_ANNOUNCEMENT_KEY).map_err(ArgsError::without_value)?;
+    let to = optional(read, env::FERMATA_ANNOUNCE_TO)?;
+    Ok(key.zip(to).map(|(key, to)| Herald { to, key }))
 }
 
 fn observability(read: Read<'_>) -> Result<Observability, ArgsError> {

@@ -1,5 +1,6 @@
 //! The parts of the sidecar; `main` only reads the environment and runs them.
 
+pub mod announce;
 pub mod args;
 pub mod checks;
 pub mod drain;

@@ -15,6 +15,7 @@ use tokio::{net::TcpListener, time::Instant};
 use tracing::info;
 
 use crate::{
+    announce,
     args::{Args, drain_patience},
     drain::Drain,
     handler::Handler,
@@ -45,6 +46,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let listener = bind(args.serving_port).await?;
     let handler = Arc::new(handler(&args)?);
     spawn_starter(&tasks, &handler.readiness);
+    spawn_herald(&tasks, &args, &handler.readiness);
     spawn_ports(&tasks, &handler).await?;
     spawn_requests(&tasks, listener, handler);
     info!(
@@ -106,6 +108,21 @@ fn spawn_starter(tasks: &Tasks, readiness: &Readiness) {
     tasks.spawn("readiness", async move {
         tokio::select! {
             () = readiness.watch_start() => shutdown.wait().await,
+            () = shutdown.wait() => {}
+        }
+        Ok::<_, Infallible>(())
+    });
+}
+
+fn spawn_herald(tasks: &Tasks, args: &Args, readiness: &Readiness) {
+    let Some(herald) = args.herald.clone() else {
+        return;
+    };
+    let (identity, shutdown) = (args.identity.clone(), tasks.shutdown().clone());
+    let readiness = readiness.clone();
+    tasks.spawn("herald", async move {
+        tokio::select! {
+            () = announce::when_ready(herald, identity, readiness) => shutdown.wait().await,
             () = shutdown.wait() => {}
         }
         Ok::<_, Infallible>(())

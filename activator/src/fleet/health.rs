@@ -1,4 +1,7 @@
-//! Whether a pod gets requests: a pure step from what was known to what Kubernetes tells.
+//! Whether a pod gets requests: a pure step from what was known to what Kubernetes, or the pod
+//! itself, tells.
+
+use std::net::IpAddr;
 
 use tokio::time::Instant;
 
@@ -22,6 +25,8 @@ pub(super) enum Health {
 pub(super) struct Record {
     pub(super) state: PodState,
     pub(super) health: Health,
+    /// The address that it has told itself, for as long as Kubernetes tells none.
+    pub(super) announced: Option<IpAddr>,
     /// Since when it has been in a trouble that doesn't pass.
     pub(super) stuck_since: Option<Instant>,
 }
@@ -31,6 +36,14 @@ impl Record {
     /// healthy until its containers start again or kubelet takes its word back; a pod that
     /// refused a connection stays probed, whatever kubelet says, until it answers.
     pub(super) fn next(before: Option<&Self>, state: PodState, now: Instant) -> Self {
+        let announced = match state {
+            PodState::Starting { .. } => before.and_then(|before| before.announced),
+            PodState::Gone | PodState::Up { .. } | PodState::Ready { .. } => None,
+        };
+        let state = match announced {
+            Some(ip) => state.announced(ip),
+            None => state,
+        };
         let health = match (&state, before) {
             (PodState::Gone | PodState::Starting { .. }, _) => Health::Absent,
             (PodState::Ready { .. }, Some(before)) if same_life(&before.state, &state) => {
@@ -54,8 +67,19 @@ impl Record {
         Self {
             state,
             health,
+            announced,
             stuck_since,
         }
+    }
+
+    /// What is known when the pod has told its address; None if Kubernetes knows better.
+    pub(super) fn told(&self, ip: IpAddr, now: Instant) -> Option<Self> {
+        let told = Self {
+            announced: Some(ip),
+            ..self.clone()
+        };
+        let next = Self::next(Some(&told), self.state.clone(), now);
+        (self.state.address().is_none() && next.state.address().is_some()).then_some(next)
     }
 
     /// The trouble that it has been in since `long_ago` or longer.
@@ -135,13 +159,23 @@ mod tests {
         Record {
             state,
             health,
+            announced: None,
             stuck_since: None,
+        }
+    }
+
+    fn starting(word: Word, trouble: Option<Trouble>) -> PodState {
+        PodState::Starting {
+            port: 8012,
+            word,
+            restarts: 0,
+            trouble,
         }
     }
 
     #[test]
     fn health_follows_kubernetes_and_our_own_probes() {
-        let starting = || PodState::Starting { trouble: None };
+        let starting = || starting(Word::QueueProxy, None);
         let probe = |restarts| up(Word::QueueProxy, restarts);
         let cases = [
             ("new, no address", None, starting(), Health::Absent),
@@ -205,25 +239,62 @@ mod tests {
 
     #[test]
     fn pod_is_stuck_only_after_a_while_without_pause() {
-        let stuck = || PodState::Starting {
-            trouble: Some(Trouble {
+        let stuck = || {
+            let trouble = Trouble {
                 container: None,
                 reason: "ErrImagePull".into(),
                 message: String::new(),
                 lasting: true,
-            }),
+            };
+            starting(Word::QueueProxy, Some(trouble))
         };
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
         let first = Record::next(None, stuck(), start);
         let second = Record::next(Some(&first), stuck(), after(8));
         assert!(second.stuck(start).is_some());
-        let relieved = Record::next(
-            Some(&second),
-            PodState::Starting { trouble: None },
-            after(9),
-        );
+        let well = starting(Word::QueueProxy, None);
+        let relieved = Record::next(Some(&second), well, after(9));
         let again = Record::next(Some(&relieved), stuck(), after(10));
         assert!(again.stuck(start).is_none());
+    }
+
+    #[test]
+    fn announced_address_holds_until_kubernetes_tells_one() {
+        let now = Instant::now();
+        let ip = "10.0.0.1".parse().unwrap();
+        let new = Record::next(None, starting(Word::QueueProxy, None), now);
+        let mut told = new.told(ip, now).unwrap();
+        assert_eq!(
+            (told.health, told.state.address()),
+            (Health::Probed, up(Word::QueueProxy, 0).address())
+        );
+        told.health = Health::Healthy;
+        // Kubelet tells of something else first, and of the address a second later.
+        let behind = Record::next(Some(&told), starting(Word::QueueProxy, None), now);
+        assert_eq!(behind.health, Health::Healthy);
+        let caught_up = Record::next(Some(&behind), up(Word::QueueProxy, 0), now);
+        assert_eq!(
+            (caught_up.health, caught_up.announced),
+            (Health::Healthy, None)
+        );
+        let gone = Record::next(Some(&behind), PodState::Gone, now);
+        assert_eq!((gone.health, gone.announced), (Health::Absent, None));
+    }
+
+    #[test]
+    fn pods_that_kubernetes_knows_better_are_not_heard() {
+        let now = Instant::now();
+        let stranger = "10.9.9.9".parse().unwrap();
+        let states = [
+            starting(Word::Kubelet, None),
+            up(Word::QueueProxy, 0),
+            ready(),
+            PodState::Gone,
+        ];
+        for state in states {
+            let known = Record::next(None, state, now);
+            assert!(known.told(stranger, now).is_none(), "{known:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! One revision: its rules, its line, its pods.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,6 +128,16 @@ impl Member {
         }
     }
 
+    /// A pod told its address itself, and was believed. Returns whether that was news.
+    pub(super) fn pod_announced(self: &Arc<Self>, name: &str, ip: IpAddr, now: Instant) -> bool {
+        let probe = self.pods.lock().announced(name, ip, now);
+        let news = probe.is_some();
+        if let Some(backend) = probe {
+            self.probe(name, backend);
+        }
+        news
+    }
+
     pub(super) fn pod_gone(self: &Arc<Self>, name: &str) {
         self.pods.lock().remove(name);
         self.publish();
@@ -205,6 +216,7 @@ impl Member {
 /// Steps of the set of pods, each under one lock.
 trait Pods {
     fn change(&mut self, name: &str, state: PodState, now: Instant) -> Option<Arc<Backend>>;
+    fn announced(&mut self, name: &str, ip: IpAddr, now: Instant) -> Option<Arc<Backend>>;
     fn suspect(&mut self, backend: &Arc<Backend>) -> Option<String>;
     fn answered(&mut self, name: &str, backend: &Arc<Backend>) -> bool;
     fn trouble(&self, long_ago: Instant) -> Option<Arc<str>>;
@@ -218,14 +230,7 @@ impl Pods for BTreeMap<String, Pod> {
         let backend = record.state.address().map(|address| {
             let old = before.as_ref().and_then(|pod| pod.backend.clone());
             old.filter(|old| old.upstream().addr() == address)
-                .unwrap_or_else(|| {
-                    let connect_timeout = CONNECT_TIMEOUT;
-                    let settings = UpstreamSettings {
-                        connect_timeout,
-                        ..UpstreamSettings::default()
-                    };
-                    Backend::new(Upstream::new(address, settings))
-                })
+                .unwrap_or_else(|| backend(address))
         });
         let probed_already = match (&before, &backend) {
             (Some(pod), Some(backend)) => pod.is_probed(backend),
@@ -236,6 +241,14 @@ impl Pods for BTreeMap<String, Pod> {
         let backend = pod.backend.clone().filter(|_| probe);
         self.insert(name.to_owned(), pod);
         backend
+    }
+
+    /// Takes an address from the pod itself; returns its backend if that was news.
+    fn announced(&mut self, name: &str, ip: IpAddr, now: Instant) -> Option<Arc<Backend>> {
+        let pod = self.get_mut(name)?;
+        pod.record = pod.record.told(ip, now)?;
+        pod.backend = pod.record.state.address().map(backend);
+        pod.backend.clone()
     }
 
     /// Returns the pod's name if it was healthy until now.
@@ -272,6 +285,14 @@ impl Pods for BTreeMap<String, Pod> {
         }
         trouble.map(|trouble| trouble.to_string().into())
     }
+}
+
+fn backend(address: SocketAddr) -> Arc<Backend> {
+    let settings = UpstreamSettings {
+        connect_timeout: CONNECT_TIMEOUT,
+        ..UpstreamSettings::default()
+    };
+    Backend::new(Upstream::new(address, settings))
 }
 
 // === impl Pod ===

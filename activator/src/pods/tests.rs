@@ -74,7 +74,12 @@ fn check(cases: Vec<(&str, Value, PodState)>) {
 
 #[test]
 fn pod_is_where_kubernetes_says_unless_it_leaves() {
-    let starting = || PodState::Starting { trouble: None };
+    let starting = || PodState::Starting {
+        port: 8013,
+        word: Word::QueueProxy,
+        restarts: 0,
+        trouble: None,
+    };
     let ready = json!({"conditions": [{"type": "Ready", "status": "True"}]});
     let (address, restarts) = ("10.0.0.1:8013".parse().unwrap(), 0);
     let leaving = json!({"deletionTimestamp": "2026-01-01T00:00:00Z"});
@@ -162,6 +167,7 @@ fn unschedulable_pods_may_find_a_node_later() {
     assert!(state.lasting_trouble().is_none());
     let PodState::Starting {
         trouble: Some(trouble),
+        ..
     } = state
     else {
         panic!("{state:?}")

@@ -1,6 +1,7 @@
 //! The front door with real sockets.
 #![expect(clippy::unwrap_used, reason = "all of it is test, the world too")]
 
+mod announcements;
 mod tls;
 mod world;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use activator::pods::{PodState, Trouble};
+use activator::pods::{PodState, Trouble, Word};
 use activator::revision::Settings;
 use crds::revision::AppProtocol;
 use futures::future::join_all;
@@ -192,9 +193,17 @@ async fn revision_that_can_not_start_answers_with_the_reason() {
         lasting: true,
     });
     let start = Instant::now();
-    world
-        .fleet
-        .pod_changed(&id(), "pod-1", PodState::Starting { trouble }, start);
+    world.fleet.pod_changed(
+        &id(),
+        "pod-1",
+        PodState::Starting {
+            port: 8012,
+            word: Word::QueueProxy,
+            restarts: 0,
+            trouble,
+        },
+        start,
+    );
     let client = client(world.addresses.external);
     let request = tokio::spawn(async move { get(&client, HOST, &[]).await });
     world.wait_until_held(1).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use activator::announcements::Announcements;
 use activator::args::Args;
 use activator::certificates::Certificates;
 use activator::fleet::Fleet;
@@ -38,6 +39,7 @@ pub(crate) const HOST: &str = "cart.shop.example.com";
 pub(crate) struct World {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) certificates: Certificates,
+    pub(crate) announcements: Announcements,
     pub(crate) addresses: Addresses,
     pub(crate) shutdown: Shutdown,
     pub(crate) tasks: Tasks,
@@ -62,6 +64,7 @@ pub(crate) fn id() -> RevisionId {
 
 pub(crate) fn settings() -> Settings {
     Settings {
+        uid: "uid-1".into(),
         service: "cart".into(),
         ..Settings::default()
     }
@@ -129,6 +132,8 @@ impl World {
             "0",
             "--revision-h2c-port",
             "0",
+            "--announcements-port",
+            "0",
             "--drain-quiet",
             "0",
         ]);
@@ -140,12 +145,25 @@ impl World {
         Self {
             fleet: built.fleet,
             certificates: built.certificates,
+            announcements: built.announcements,
             addresses: built.addresses,
             shutdown,
             tasks,
             registry,
             ingress,
         }
+    }
+
+    /// Kubernetes tells that there is a pod, and nothing more.
+    pub(crate) fn pod_created(&self, name: &str, port: u16) {
+        let (word, restarts, trouble) = (Word::QueueProxy, 0, None);
+        let state = PodState::Starting {
+            port,
+            word,
+            restarts,
+            trouble,
+        };
+        self.fleet.pod_changed(&id(), name, state, Instant::now());
     }
 
     /// Kubernetes tells that a pod has an address, and nothing more.

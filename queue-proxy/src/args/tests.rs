@@ -109,3 +109,26 @@ fn drain_leaves_the_app_its_time() {
         assert_eq!(drain_patience(&limits).as_secs(), patience);
     }
 }
+
+#[test]
+fn announcing_needs_a_key_and_somebody_to_tell() {
+    let key = "ab".repeat(32);
+    let cases = [
+        (Some("door:8083"), Some(key.as_str()), true),
+        (Some("door:8083"), None, false),
+        (None, Some(key.as_str()), false),
+    ];
+    for (to, key, expected) in cases {
+        let mut environment = environment();
+        environment.extend(to.map(|to| ("FERMATA_ANNOUNCE_TO", to)));
+        environment.extend(key.map(|key| ("FERMATA_ANNOUNCEMENT_KEY", key)));
+        assert_eq!(read(&environment).unwrap().herald.is_some(), expected);
+    }
+    let mut environment = environment();
+    environment.insert("FERMATA_ANNOUNCEMENT_KEY", "half-a-key");
+    let error = read(&environment).unwrap_err().to_string();
+    assert!(
+        error.contains("(secret)") && !error.contains("half"),
+        "{error}"
+    );
+}
