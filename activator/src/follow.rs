@@ -9,7 +9,7 @@ use crds::name::serving;
 use crds::networking::Ingress;
 use crds::revision::Revision;
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt};
 use net::contract::name::ANNOUNCEMENT_SECRET;
@@ -23,6 +23,7 @@ use crate::fleet::Fleet;
 use crate::pods;
 use crate::revision::{RevisionId, Settings};
 use crate::route::{Compiled, Live, Problem, Table};
+use crate::services::Services;
 use crate::watch::{Change, changes, config, key};
 
 /// Shortest time between two tables: a burst of changes shares one, and a single change waits for
@@ -53,6 +54,18 @@ pub async fn secrets(client: Client, certificates: Certificates, synced: Gate) {
                 }
             }
             Change::Gone(name) => certificates.remove(&name),
+            Change::Synced => synced.open(),
+        }
+    }
+}
+
+/// Keeps the core Services as they are, for ever.
+pub async fn services(client: Client, services: Services, synced: Gate) {
+    let mut changes = std::pin::pin!(changes::<Service>(Api::all(client), config(None)));
+    while let Some(change) = changes.next().await {
+        match change {
+            Change::There(service) => services.insert(key(&*service), &service),
+            Change::Gone(name) => services.remove(&name),
             Change::Synced => synced.open(),
         }
     }

@@ -1,6 +1,7 @@
 //! The way of a request: probe or not, route, count, wait, forward, answer.
 
 mod books;
+mod onward;
 mod refusal;
 mod way;
 
@@ -8,8 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::revision::AppProtocol;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
 use net::authority;
 use net::body::Body;
@@ -19,20 +19,21 @@ use net::forwarded::annotate;
 use net::probe::{Dialect, dialect};
 use net::refusal::Refusal as Shared;
 use net::timeout::{Deadline, TimedOut};
-use net::upstream::{NotSentError, Protocol, SendError};
+use net::upstream::Protocol;
 use runtime::shutdown::Shutdown;
 use tokio::time::Instant;
-use tracing::debug;
 
 use crate::certificates::Certificates;
 use crate::fleet::{Fleet, Known, Member};
 use crate::report::Reporter;
 use crate::revision::RevisionId;
-use crate::route::{Side, TableReader, host_of};
-use crate::throttle::{Refused, Start, Ticket};
+use crate::route::{Rule, Side, TableReader, host_of};
+use crate::services::{Backend, Services};
+use crate::throttle::Refused;
 use books::Books;
+use onward::{ToService, forward, pass_on, protocol};
 use refusal::Refusal;
-use way::{by_host, by_revision};
+use way::{Destination, by_host, by_revision};
 
 /// How long the watch on Revisions may be behind the one on Ingresses before a request is told
 /// that there is no such revision.
@@ -41,9 +42,6 @@ const WATCH_LAG: Duration = Duration::from_secs(2);
 /// What is answered, or added to a begun answer, when the time of the revision is over.
 const TIMED_OUT: &str = "activator request timeout";
 
-/// What a waiting request costs beside its head: its task and the buffers of its connection.
-const CONNECTION_COST: usize = 16 * 1024;
-
 /// Answers requests, at all ports.
 #[derive(Debug)]
 pub struct Handler {
@@ -51,6 +49,8 @@ pub struct Handler {
     pub table: TableReader,
     /// The certificates of hosts that are served over TLS.
     pub certificates: Certificates,
+    /// The core Services that some hosts lead to.
+    pub services: Services,
     /// The revisions.
     pub fleet: Arc<Fleet>,
     /// Counts requests.
@@ -79,8 +79,13 @@ pub enum Transport {
     Tls,
 }
 
-/// A request that knows its revision.
-struct Routed {
+/// A request that knows where to go, without what is only for us.
+enum Routed {
+    Revision(ToRevision),
+    Service(ToService),
+}
+
+struct ToRevision {
     member: Arc<Member>,
     known: Arc<Known>,
     request: Request<Body>,
@@ -97,7 +102,8 @@ impl Handler {
             return answer;
         }
         match self.route(door, peer, request).await {
-            Ok(routed) => self.serve(routed).await,
+            Ok(Routed::Revision(routed)) => self.serve(routed).await,
+            Ok(Routed::Service(routed)) => pass_on(routed).await,
             Err(refusal) => refusal.into_response(),
         }
     }
@@ -135,11 +141,20 @@ impl Handler {
         };
         let table = self.table.load();
         match authority::host(request).and_then(|host| table.rule(side, &host_of(host))) {
-            Some(rule) => match self.certificates.missing(rule.secrets()) {
-                None => with_hash(rule.hash.clone()),
-                Some(secret) => refusal::no_certificate(secret),
-            },
+            Some(rule) => self.answer_with_hash(rule),
             None => Shared::UnknownHost.into_response(),
+        }
+    }
+
+    /// A rule is live when everything that it names is there.
+    fn answer_with_hash(&self, rule: &Rule) -> Response<Body> {
+        if let Some(secret) = self.certificates.missing(rule.secrets()) {
+            return refusal::no_certificate(secret);
+        }
+        let missing = |backend: &&Backend| self.services.get(backend).is_none();
+        match rule.services().find(missing) {
+            Some(backend) => Refusal::no_service(backend).into_response(),
+            None => with_hash(rule.hash.clone()),
         }
     }
 
@@ -149,27 +164,45 @@ impl Handler {
         peer: IpAddr,
         mut request: Request<Body>,
     ) -> Result<Routed, Refusal> {
-        let id = match door {
+        let destination = match door {
             Door::Ingress(side, transport) => {
                 let dice = [rand::random(), rand::random()];
                 by_host(&self.table.load(), side, transport, &mut request, dice)
             }
-            Door::Revision => by_revision(&mut request, &self.cluster_domain),
+            Door::Revision => {
+                by_revision(&mut request, &self.cluster_domain).map(Destination::Revision)
+            }
         }?;
-        let (member, known) = self.revision(door, id).await?;
-        let upgrade = prepare(door, peer, &mut request);
-        let protocol = match door {
-            // An upgrade is HTTP/1.1's own: an app that is asked for one speaks that as well.
-            Door::Ingress(..) if upgrade.is_none() => spoken_by(known.settings.protocol),
-            Door::Ingress(..) | Door::Revision => Protocol::of(&request),
-        };
-        Ok(Routed {
-            member,
-            known,
-            request,
-            upgrade,
-            protocol,
-        })
+        match destination {
+            Destination::Revision(id) => {
+                let (member, known) = self.revision(door, id).await?;
+                let upgrade = prepare(door, peer, &mut request);
+                let protocol = protocol(door, known.settings.protocol, &request, upgrade.as_ref());
+                Ok(Routed::Revision(ToRevision {
+                    member,
+                    known,
+                    request,
+                    upgrade,
+                    protocol,
+                }))
+            }
+            Destination::Service(backend) => {
+                let found = self.services.get(&backend);
+                let (upstream, spoken) = found.ok_or_else(|| Refusal::no_service(&backend))?;
+                let upgrade = prepare(door, peer, &mut request);
+                let protocol = if upgrade.is_some() {
+                    Protocol::Http1
+                } else {
+                    spoken
+                };
+                Ok(Routed::Service(ToService {
+                    upstream,
+                    request,
+                    upgrade,
+                    protocol,
+                }))
+            }
+        }
     }
 
     async fn revision(
@@ -188,8 +221,8 @@ impl Handler {
         })
     }
 
-    async fn serve(&self, routed: Routed) -> Response<Body> {
-        let Routed {
+    async fn serve(&self, routed: ToRevision) -> Response<Body> {
+        let ToRevision {
             member,
             known,
             request,
@@ -228,55 +261,6 @@ impl Handler {
             }
         }
     }
-}
-
-/// Sends a request to a pod as soon as there is one. A pod that can't have seen the request costs
-/// it nothing but time: it keeps its turn and goes to the next.
-async fn forward(
-    member: &Arc<Member>,
-    known: &Known,
-    protocol: Protocol,
-    mut request: Request<Body>,
-    start: Instant,
-) -> Result<(Response<Body>, Ticket), Refusal> {
-    let cost = CONNECTION_COST + head_bytes(&request);
-    let mut turn = None;
-    loop {
-        let ticket = member.throttle().acquire(turn, cost).await?;
-        if ticket.start() == Start::Cold {
-            known.metrics.cold_started(start.elapsed());
-        }
-        match ticket.backend().upstream().send(protocol, request).await {
-            Ok(response) => return Ok((response, ticket)),
-            Err(SendError::NotSent {
-                request: unsent,
-                source,
-            }) if !matches!(source, NotSentError::Host) => {
-                debug!(revision = %member.id(), error = %source, "pod took no request");
-                member.suspect(ticket.backend());
-                turn = Some(ticket.turn());
-                request = *unsent;
-            }
-            Err(final_error) => return Err(Refusal::from(&final_error)),
-        }
-    }
-}
-
-/// What an ingress speaks to an app, whatever the client spoke: browsers come with HTTP/2 to apps that
-/// know HTTP/1.1 only, and `h2c` is a promise to the app (contract/data-plane 3.7, 6.3 TestProtocols).
-fn spoken_by(app: AppProtocol) -> Protocol {
-    match app {
-        AppProtocol::Http1 => Protocol::Http1,
-        AppProtocol::H2c => Protocol::Http2,
-    }
-}
-
-fn head_bytes(request: &Request<Body>) -> usize {
-    let headers: &HeaderMap = request.headers();
-    let fields = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len());
-    fields.sum::<usize>() + request.uri().path().len()
 }
 
 /// Makes a request ours: without what is only for the last hop, with what the next one needs.

@@ -20,6 +20,7 @@ pub mod report;
 pub mod revision;
 pub mod route;
 pub mod serve;
+pub mod services;
 pub mod throttle;
 pub mod watch;
 
@@ -45,6 +46,7 @@ use crate::handler::{Door, Handler, Transport};
 use crate::metrics::Metrics;
 use crate::route::{Side, TableReader};
 use crate::serve::{Drain, Port, bind};
+use crate::services::Services;
 
 /// A front door that runs.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub struct Activator {
     pub fleet: Arc<Fleet>,
     /// The certificates it shows: to be fed.
     pub certificates: Certificates,
+    /// The core Services that hosts may lead to: to be fed.
+    pub services: Services,
     /// Hears pods that announce themselves: to be given its key.
     pub announcements: Announcements,
     /// Where it listens.
@@ -88,6 +92,7 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let Activator {
         fleet,
         certificates,
+        services,
         announcements,
         drained,
         ..
@@ -95,12 +100,14 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let ingresses = follow::ingresses(client.clone(), live, ready.gate("routes"));
     let revisions = follow::revisions(client.clone(), Arc::clone(&fleet), ready.gate("revisions"));
     let secrets = follow::secrets(client.clone(), certificates, ready.gate("certificates"));
+    let services = follow::services(client.clone(), services, ready.gate("services"));
     let system_secrets = Api::namespaced(client.clone(), &args.system_namespace);
     let key = follow::announcement_key(system_secrets, announcements);
     let pods = follow::pods(client, fleet, ready.gate("pods"));
     until(&drained, tasks, "ingresses", ingresses);
     until(&drained, tasks, "revisions", revisions);
     until(&drained, tasks, "certificates", secrets);
+    until(&drained, tasks, "services", services);
     until(&drained, tasks, "announcement key", key);
     until(&drained, tasks, "pods", pods);
     until(
@@ -158,9 +165,11 @@ pub fn build(
     );
     let certificates = Certificates::default();
     let tls = Tls::new(Arc::new(certificates.by_host(table.clone())))?;
+    let services = Services::default();
     let handler = Arc::new(Handler {
         table,
         certificates: certificates.clone(),
+        services: services.clone(),
         fleet: Arc::clone(&fleet),
         reporter,
         cluster_domain: args.cluster_domain.clone(),
@@ -190,6 +199,7 @@ pub fn build(
     Ok(Activator {
         fleet,
         certificates,
+        services,
         announcements,
         addresses,
         drained,

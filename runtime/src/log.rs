@@ -7,21 +7,33 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Variables that choose levels, the first one that can be read. The second one is what Knative's
+/// controller gives to a sidecar.
+const LEVELS: [&str; 2] = ["LOG", "SERVING_LOGGING_LEVEL"];
 
 /// Starts logging to standard output as `component`. The environment variable `LOG` chooses
 /// levels (`info`, `debug`, `activator=debug,info`); info when it is absent or unreadable.
 pub fn init(component: &'static str) {
-    let filter = EnvFilter::try_from_env("LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // A second call (tests) leaves the first subscriber in place.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .event_format(Line { component })
-        .with_writer(std::io::stdout)
-        .try_init();
+        .with_writer(std::io::stdout);
+    let levels = levels(|name| std::env::var(name).ok());
+    let subscriber = tracing_subscriber::registry().with(lines.with_filter(levels));
+    // A second call (tests) leaves the first subscriber in place.
+    let _ = subscriber.try_init();
+}
+
+fn levels(read: impl Fn(&str) -> Option<String>) -> Targets {
+    let mut told = LEVELS.iter().filter_map(|name| read(name));
+    told.find_map(|text| text.trim().parse().ok().filter(|_| !text.trim().is_empty()))
+        .unwrap_or_else(|| Targets::new().with_default(Level::INFO))
 }
 
 struct Line {
@@ -97,5 +109,45 @@ impl Visit for Fields {
 
     fn record_bool(&mut self, field: &Field, value: bool) {
         self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::levels;
+
+    #[test]
+    fn levels_are_those_of_the_first_variable_that_can_be_read() {
+        let cases = [
+            (None, None, Level::INFO),
+            (Some("debug"), Some("warn"), Level::DEBUG),
+            (Some("activator=trace,warn"), None, Level::WARN),
+            (None, Some("error"), Level::ERROR),
+            (Some(""), Some("debug"), Level::DEBUG),
+            (Some("loud=very=much"), None, Level::INFO),
+        ];
+        for (own, knative, expected) in cases {
+            let read = |name: &str| match name {
+                "LOG" => own.map(str::to_owned),
+                _ => knative.map(str::to_owned),
+            };
+            let levels = levels(read);
+            assert!(
+                levels.would_enable("other", &expected),
+                "{own:?}, {knative:?}"
+            );
+            let finer = [
+                Level::ERROR,
+                Level::WARN,
+                Level::INFO,
+                Level::DEBUG,
+                Level::TRACE,
+            ];
+            let finer = finer.into_iter().find(|level| *level > expected);
+            let finer = finer.is_some_and(|level| levels.would_enable("other", &level));
+            assert!(!finer, "{own:?}, {knative:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use net::upstream::SendError;
 
 use super::way::Astray;
 use crate::revision::RevisionId;
+use crate::services::Backend;
 use crate::throttle::Refused;
 
 /// Why a request got no answer from a pod.
@@ -33,6 +34,13 @@ impl Refusal {
         Self::Shared(Shared::UnknownRevision(format!(
             "revision \"{id}\" does not exist"
         )))
+    }
+
+    /// The core Service doesn't exist, or has no address.
+    pub(super) fn no_service(backend: &Backend) -> Self {
+        Self::NoPod(format!(
+            "there is no core Service with an address and a port \"{backend}\""
+        ))
     }
 
     pub(super) fn into_response(self) -> Response<Body> {

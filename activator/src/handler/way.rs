@@ -10,6 +10,7 @@ use net::forwarded::strip_owned;
 use super::Transport;
 use crate::revision::RevisionId;
 use crate::route::{Path, Rule, Side, Table, Target, host_of};
+use crate::services::Backend;
 
 /// Why a request goes nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,10 +25,19 @@ pub(crate) enum Astray {
     NoRevision(String),
 }
 
+/// Where a request goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// To a pod of a revision, as soon as there is one.
+    Revision(RevisionId),
+    /// To a core Service, as it is.
+    Service(Backend),
+}
+
 /// What the table says of a request: nothing of the request is borrowed.
 #[derive(Debug)]
 struct Decision<'t> {
-    revision: &'t RevisionId,
+    destination: Destination,
     /// The path of the host that was asked for.
     outer: Hop<'t>,
     /// The path of the host that this one leads to, if it does.
@@ -49,7 +59,7 @@ impl<'t> Decision<'t> {
     }
 }
 
-/// The revision for a request at one of the ingress ports. The request leaves with the headers
+/// The destination of a request at one of the ingress ports. The request leaves with the headers
 /// that the table sets, and without those that only we may set (design: "Trust").
 pub(crate) fn by_host<B>(
     table: &Table,
@@ -57,7 +67,7 @@ pub(crate) fn by_host<B>(
     transport: Transport,
     request: &mut Request<B>,
     dice: [u32; 2],
-) -> Result<RevisionId, Astray> {
+) -> Result<Destination, Astray> {
     let asked = authority::host(request).ok_or(Astray::BadHost)?;
     let rule = table.rule(side, &host_of(asked)).ok_or(Astray::NoRoute)?;
     if rule.redirect && (side, transport) == (Side::External, Transport::Plain) {
@@ -81,7 +91,7 @@ pub(crate) fn by_host<B>(
     {
         authority::set_host(request, host).map_err(|_| Astray::BadHost)?;
     }
-    Ok(decision.revision.clone())
+    Ok(decision.destination)
 }
 
 fn decide<'t, B>(
@@ -103,26 +113,31 @@ fn decide<'t, B>(
         ))
     };
     let (target, outer) = hop(rule.path(uri, request.headers()), first).ok_or(Astray::NoRoute)?;
-    let host = match target {
-        Target::Revision(revision) => {
-            return Ok(Decision {
-                revision,
-                outer,
-                inner: None,
-            });
-        }
-        Target::Host(host) => host,
+    let direct = |destination, outer| Decision {
+        destination,
+        outer,
+        inner: None,
     };
-    let inner = table.rule(Side::Local, host).ok_or(Astray::NoRoute)?;
-    match hop(inner.path(uri, request.headers()), second).ok_or(Astray::NoRoute)? {
-        (Target::Revision(revision), inner) => Ok(Decision {
-            revision,
-            outer,
-            inner: Some(inner),
-        }),
+    let (host, otherwise) = match target {
+        Target::Revision(id) => return Ok(direct(Destination::Revision(id.clone()), outer)),
+        Target::Service(to) => return Ok(direct(Destination::Service(to.clone()), outer)),
+        Target::Host { host, otherwise } => (host, otherwise),
+    };
+    let Some(inner) = table.rule(Side::Local, host) else {
+        return Ok(direct(Destination::Service(otherwise.clone()), outer));
+    };
+    let (target, inner) = hop(inner.path(uri, request.headers()), second).ok_or(Astray::NoRoute)?;
+    let destination = match target {
+        Target::Revision(id) => Destination::Revision(id.clone()),
+        Target::Service(to) => Destination::Service(to.clone()),
         // One hop: hosts that lead to hosts that lead to hosts could lead round in circles.
-        (Target::Host(_), _) => Err(Astray::NoRoute),
-    }
+        Target::Host { .. } => return Err(Astray::NoRoute),
+    };
+    Ok(Decision {
+        destination,
+        outer,
+        inner: Some(inner),
+    })
 }
 
 /// The revision for a request at one of the ports of activator-service, where another ingress or

@@ -11,6 +11,7 @@ use net::contract::{header, name};
 
 use super::table::{Path, Rule, Split, Target, host_of};
 use crate::revision::RevisionId;
+use crate::services::Backend;
 
 /// An Ingress in the form that requests need.
 #[derive(Debug)]
@@ -186,23 +187,22 @@ fn compile_split(
             .find(|(key, _)| key == name)
             .and_then(|(_, value)| value.to_str().ok())
     };
+    let backend = Backend::new(
+        &split.service_namespace,
+        &split.service_name,
+        split.service_port.clone(),
+    );
     let target = match (
         text(header::NAMESPACE),
         text(header::REVISION),
         &path.rewrite_host,
     ) {
         (Some(namespace), Some(name), _) => Target::Revision(RevisionId::new(namespace, name)),
-        (_, _, Some(host)) => Target::Host(host_of(host).into_owned()),
-        _ => {
-            let IngressSplit {
-                service_namespace,
-                service_name,
-                ..
-            } = split;
-            return Err(format!(
-                "backend {service_namespace}/{service_name} names no revision and rewrites no host"
-            ));
-        }
+        (_, _, Some(host)) => Target::Host {
+            host: host_of(host).into_owned(),
+            otherwise: backend,
+        },
+        (_, _, None) => Target::Service(backend),
     };
     // The pod never sees these two (contract/data-plane 2.3).
     set.retain(|(name, _)| name != header::NAMESPACE && name != header::REVISION);

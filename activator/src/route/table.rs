@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::compile::{Compiled, Problem};
 use crate::revision::RevisionId;
+use crate::services::Backend;
 
 /// Where a request came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +67,14 @@ pub enum Target {
     /// To the pods of a revision.
     Revision(RevisionId),
     /// To whatever the table says of another host, asked from inside (DomainMapping).
-    Host(String),
+    Host {
+        /// The host, in lower case.
+        host: String,
+        /// Where to go if the table doesn't know the host.
+        otherwise: Backend,
+    },
+    /// To a core Service.
+    Service(Backend),
 }
 
 // === impl Table ===
@@ -149,6 +157,15 @@ impl Rule {
     /// The Secrets, `namespace/name`, that its hosts can't be served without over TLS.
     pub fn secrets(&self) -> &[Arc<str>] {
         &self.secrets
+    }
+
+    /// The core Services that its requests may go to.
+    pub fn services(&self) -> impl Iterator<Item = &Backend> {
+        let splits = self.paths.iter().flat_map(|path| &path.splits);
+        splits.filter_map(|split| match &split.target {
+            Target::Service(backend) => Some(backend),
+            Target::Revision(_) | Target::Host { .. } => None,
+        })
     }
 
     /// The first path whose prefix and headers match.

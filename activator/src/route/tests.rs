@@ -8,6 +8,7 @@ use crds::networking::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use net::contract::{header, name};
 use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
 
@@ -107,7 +108,8 @@ fn target(table: &Table, side: Side, host: &str, path: &str, headers: &[(&str, &
     };
     match &path.split(0).unwrap().target {
         Target::Revision(id) => id.to_string(),
-        Target::Host(host) => format!("host {host}"),
+        Target::Host { host, otherwise } => format!("host {host}, else {otherwise}"),
+        Target::Service(backend) => format!("service {backend}"),
     }
 }
 
@@ -230,16 +232,7 @@ fn malformed_paths_are_left_out_and_told() {
         ..path(vec![split("bad", 100)])
     };
     let no_backend = path(Vec::new());
-    let plain = IngressSplit {
-        append_headers: BTreeMap::new(),
-        ..split("plain", 100)
-    };
-    let paths = vec![
-        bad_header,
-        no_backend,
-        path(vec![plain]),
-        path(vec![split("good", 100)]),
-    ];
+    let paths = vec![bad_header, no_backend, path(vec![split("good", 100)])];
     let table = table(vec![ingress(
         "cart",
         0,
@@ -249,7 +242,29 @@ fn malformed_paths_are_left_out_and_told() {
         target(&table, Side::External, "a.com", "/bad", &[]),
         "shop/good"
     );
-    assert_eq!(table.problems().len(), 3, "{:?}", table.problems());
+    assert_eq!(table.problems().len(), 2, "{:?}", table.problems());
+}
+
+#[test]
+fn backend_without_a_revision_is_a_core_service() {
+    let plain = IngressSplit {
+        append_headers: BTreeMap::new(),
+        service_port: IntOrString::Int(8080),
+        ..split("plain", 100)
+    };
+    let rules = vec![rule(
+        &["a.com"],
+        Visibility::ExternalIP,
+        vec![path(vec![plain])],
+    )];
+    let table = table(vec![ingress("cart", 0, rules)]);
+    assert_eq!(
+        target(&table, Side::External, "a.com", "/", &[]),
+        "service shop/plain:8080"
+    );
+    let rule = table.rule(Side::External, "a.com").unwrap();
+    let services: Vec<_> = rule.services().map(ToString::to_string).collect();
+    assert_eq!(services, ["shop/plain:8080"]);
 }
 
 #[test]
@@ -282,7 +297,7 @@ fn rewritten_host_leads_to_the_table_again() {
     let table = table(vec![cart(), mapping]);
     assert_eq!(
         target(&table, Side::External, "shop.com", "/", &[]),
-        "host cart.shop.svc.cluster.local"
+        "host cart.shop.svc.cluster.local, else shop/cart:0"
     );
 }
 

@@ -2,12 +2,14 @@ use std::sync::Arc;
 
 use crds::networking::Ingress;
 use http::Request;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
 
 use super::super::Transport;
-use super::{Astray, by_host, by_revision};
+use super::{Astray, Destination, by_host, by_revision};
 use crate::revision::RevisionId;
 use crate::route::{Side, Table};
+use crate::services::Backend;
 
 fn ingress(name: &str, spec: &Value) -> Arc<Ingress> {
     let ingress = json!({
@@ -90,6 +92,10 @@ fn request(host: &str, headers: &[(&str, &str)]) -> Request<()> {
     request.body(()).unwrap()
 }
 
+fn goes_to(revision: &str) -> Destination {
+    Destination::Revision(RevisionId::new("shop", revision))
+}
+
 fn header<'a>(request: &'a Request<()>, name: &str) -> Option<&'a str> {
     request
         .headers()
@@ -119,7 +125,7 @@ fn what_clients_claim_of_us_is_dropped() {
         [0, 0],
     )
     .unwrap();
-    assert_eq!(revision, RevisionId::new("shop", "cart-00001"));
+    assert_eq!(revision, goes_to("cart-00001"));
     let expected = [
         ("knative-serving-revision", None),
         ("knative-serving-namespace", None),
@@ -149,7 +155,7 @@ fn header_that_chose_the_path_goes_on() {
         [0, 0],
     )
     .unwrap();
-    assert_eq!(revision.name(), "cart-00002");
+    assert_eq!(revision, goes_to("cart-00002"));
     assert_eq!(header(&request, "knative-serving-tag"), Some("beta"));
 }
 
@@ -164,12 +170,27 @@ fn mapped_domain_leads_to_the_route_and_is_remembered() {
         [0, 0],
     )
     .unwrap();
-    assert_eq!(revision.name(), "cart-00001");
+    assert_eq!(revision, goes_to("cart-00001"));
     assert_eq!(
         header(&request, "host"),
         Some("cart.shop.svc.cluster.local")
     );
     assert_eq!(header(&request, "k-original-host"), Some("shop.com"));
+}
+
+#[test]
+fn mapped_domain_leads_to_a_core_service_that_is_no_route() {
+    let mut request = request("nowhere.com", &[]);
+    let to = by_host(
+        &table(),
+        Side::External,
+        Transport::Plain,
+        &mut request,
+        [0, 0],
+    );
+    let backend = Backend::new("shop", "cart", IntOrString::Int(80));
+    assert_eq!(to, Ok(Destination::Service(backend)));
+    assert_eq!(header(&request, "host"), Some("gone.svc"));
 }
 
 #[test]
@@ -182,7 +203,6 @@ fn requests_without_a_way_are_told_why() {
             Astray::NoRoute,
         ),
         (Side::External, "circle.com", Astray::NoRoute),
-        (Side::External, "nowhere.com", Astray::NoRoute),
         (
             Side::External,
             "Secure.com:8080",
