@@ -21,23 +21,27 @@ use net::refusal::Refusal as Shared;
 use net::timeout::{Deadline, TimedOut};
 use net::upstream::Protocol;
 use runtime::shutdown::Shutdown;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::certificates::Certificates;
 use crate::fleet::{Fleet, Known, Member};
 use crate::report::Reporter;
 use crate::revision::RevisionId;
-use crate::route::{Rule, Side, TableReader, host_of};
+use crate::route::{Rule, Side, Table, TableReader, host_of};
 use crate::services::{Backend, Services};
 use crate::throttle::Refused;
 use books::Books;
-use onward::{ToService, forward, pass_on, protocol};
+use onward::{ToService, Unsent, forward, pass_on, protocol};
 use refusal::Refusal;
 use way::{Destination, by_host, by_revision};
 
 /// How long the watch on Revisions may be behind the one on Ingresses before a request is told
 /// that there is no such revision.
 const WATCH_LAG: Duration = Duration::from_secs(2);
+
+/// How long a core Service that takes no connection is tried, and the pause between two tries.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(5);
+const SERVICE_PAUSE: Duration = Duration::from_millis(50);
 
 /// What is answered, or added to a begun answer, when the time of the revision is over.
 const TIMED_OUT: &str = "activator request timeout";
@@ -103,7 +107,7 @@ impl Handler {
         }
         match self.route(door, peer, request).await {
             Ok(Routed::Revision(routed)) => self.serve(routed).await,
-            Ok(Routed::Service(routed)) => pass_on(routed).await,
+            Ok(Routed::Service(routed)) => self.pass_on(door, routed).await,
             Err(refusal) => refusal.into_response(),
         }
     }
@@ -141,18 +145,18 @@ impl Handler {
         };
         let table = self.table.load();
         match authority::host(request).and_then(|host| table.rule(side, &host_of(host))) {
-            Some(rule) => self.answer_with_hash(rule),
+            Some(rule) => self.answer_with_hash(&table, rule),
             None => Shared::UnknownHost.into_response(),
         }
     }
 
     /// A rule is live when everything that it names is there.
-    fn answer_with_hash(&self, rule: &Rule) -> Response<Body> {
+    fn answer_with_hash(&self, table: &Table, rule: &Rule) -> Response<Body> {
         if let Some(secret) = self.certificates.missing(rule.secrets()) {
             return refusal::no_certificate(secret);
         }
         let missing = |backend: &&Backend| self.services.get(backend).is_none();
-        match rule.services().find(missing) {
+        match rule.services(table).find(missing) {
             Some(backend) => Refusal::no_service(backend).into_response(),
             None => with_hash(rule.hash.clone()),
         }
@@ -176,6 +180,9 @@ impl Handler {
         match destination {
             Destination::Revision(id) => {
                 let (member, known) = self.revision(door, id).await?;
+                // Only what we count carries the mark: behind a core Service may be a sidecar, too.
+                let counted = HeaderValue::from_static(probe::ACTIVATOR);
+                request.headers_mut().insert(header::PROXY_REQUEST, counted);
                 let upgrade = prepare(door, peer, &mut request);
                 let protocol = protocol(door, known.settings.protocol, &request, upgrade.as_ref());
                 Ok(Routed::Revision(ToRevision {
@@ -187,22 +194,69 @@ impl Handler {
                 }))
             }
             Destination::Service(backend) => {
-                let found = self.services.get(&backend);
-                let (upstream, spoken) = found.ok_or_else(|| Refusal::no_service(&backend))?;
                 let upgrade = prepare(door, peer, &mut request);
-                let protocol = if upgrade.is_some() {
-                    Protocol::Http1
-                } else {
-                    spoken
-                };
-                Ok(Routed::Service(ToService {
-                    upstream,
-                    request,
-                    upgrade,
-                    protocol,
-                }))
+                self.to_service(&backend, request, upgrade)
+                    .map(Routed::Service)
             }
         }
+    }
+
+    /// Sends a request to a core Service. What can't have reached it goes where the table leads by
+    /// then: a new Service is served a little later than it is told, and an old one may be gone.
+    async fn pass_on(&self, door: Door, mut to: ToService) -> Response<Body> {
+        let deadline = Instant::now() + SERVICE_PATIENCE;
+        loop {
+            let unsent = match pass_on(to).await {
+                Ok(response) => return response,
+                Err(unsent) => unsent,
+            };
+            if Instant::now() >= deadline {
+                return unsent.refusal.into_response();
+            }
+            sleep(SERVICE_PAUSE).await;
+            match self.route_again(door, unsent) {
+                Ok(again) => to = again,
+                Err(refusal) => return refusal.into_response(),
+            }
+        }
+    }
+
+    fn route_again(&self, door: Door, unsent: Unsent) -> Result<ToService, Refusal> {
+        let Unsent {
+            mut request,
+            upgrade,
+            refusal,
+        } = unsent;
+        let original = request.headers().get(header::ORIGINAL_HOST).cloned();
+        let restored = original.map(|host| authority::set_host(&mut request, host).is_ok());
+        let (Door::Ingress(side, transport), Some(true)) = (door, restored) else {
+            return Err(refusal);
+        };
+        let dice = [rand::random(), rand::random()];
+        match by_host(&self.table.load(), side, transport, &mut request, dice)? {
+            Destination::Service(backend) => self.to_service(&backend, request, upgrade),
+            Destination::Revision(_) => Err(refusal),
+        }
+    }
+
+    fn to_service(
+        &self,
+        backend: &Backend,
+        request: Request<Body>,
+        upgrade: Option<Upgrade>,
+    ) -> Result<ToService, Refusal> {
+        let found = self.services.get(backend);
+        let (upstream, spoken) = found.ok_or_else(|| Refusal::no_service(backend))?;
+        let protocol = match upgrade {
+            Some(_) => Protocol::Http1,
+            None => spoken,
+        };
+        Ok(ToService {
+            upstream,
+            request,
+            upgrade,
+            protocol,
+        })
     }
 
     async fn revision(
@@ -266,10 +320,6 @@ impl Handler {
 /// Makes a request ours: without what is only for the last hop, with what the next one needs.
 fn prepare(door: Door, peer: IpAddr, request: &mut Request<Body>) -> Option<Upgrade> {
     let headers = request.headers_mut();
-    headers.insert(
-        header::PROXY_REQUEST,
-        HeaderValue::from_static(probe::ACTIVATOR),
-    );
     let original = headers.get(header::ORIGINAL_HOST).cloned();
     let host = original
         .as_ref()

@@ -5,11 +5,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use net::upstream::{Protocol, Upstream, UpstreamSettings};
 use parking_lot::RwLock;
+
+/// Until kube-proxy knows a new address, what is sent there is lost without a word: many short tries
+/// find out sooner than a long one.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A port of a core Service. Shows as `namespace/name:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,7 +118,11 @@ impl Served {
 }
 
 fn upstream(ip: IpAddr, port: u16) -> Arc<Upstream> {
-    Upstream::new(SocketAddr::new(ip, port), UpstreamSettings::default())
+    let settings = UpstreamSettings {
+        connect_timeout: CONNECT_TIMEOUT,
+        ..UpstreamSettings::default()
+    };
+    Upstream::new(SocketAddr::new(ip, port), settings)
 }
 
 /// What a port says that it speaks: by `appProtocol`, else by its name.

@@ -4,12 +4,13 @@
 //! controller now.
 
 use std::collections::BTreeMap;
+use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::duration::Nanos;
 
-/// Both spellings of one annotation; the first is the canonical one.
+/// Both spellings of one annotation; the first is the canonical one. Some have only that.
 pub type Spellings = [&'static str; 2];
 
 /// Keys of `autoscaling.knative.dev`.
@@ -39,7 +40,7 @@ pub mod key {
         /// Pods at the start.
         INITIAL_SCALE "initial-scale" "initialScale",
         /// Fewest pods once there is one.
-        ACTIVATION_SCALE "activation-scale" "activationScale",
+        ACTIVATION_SCALE "activation-scale" "activation-scale",
         /// Load per pod.
         TARGET "target" "target",
         /// Share of the capacity to aim at.
@@ -112,8 +113,14 @@ impl Autoscaling {
             let nanos: Nanos = find(annotations, keys)?.1.parse().ok()?;
             nanos.to_std()
         };
-        let scale = |keys| number::<i32>(annotations, keys).filter(|scale| *scale >= 0);
-        let float = |keys| number::<f64>(annotations, keys).filter(|float| float.is_finite());
+        let scale = |keys| {
+            let number: i32 = integer(find(annotations, keys)?.1).ok()?;
+            (number >= 0).then_some(number)
+        };
+        let float = |keys| {
+            let number = float(find(annotations, keys)?.1)?;
+            number.is_finite().then_some(number)
+        };
         Self {
             class: text(key::CLASS),
             metric: text(key::METRIC),
@@ -134,8 +141,33 @@ impl Autoscaling {
     }
 }
 
-fn number<T: FromStr>(annotations: &BTreeMap<String, String>, keys: Spellings) -> Option<T> {
-    find(annotations, keys)?.1.parse().ok()
+/// Why a text is not a whole number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IntegerError {
+    /// It does not look like one.
+    Syntax,
+    /// It has too many digits.
+    Range,
+}
+
+/// `text` as a whole number.
+pub(crate) fn integer<T: FromStr<Err = ParseIntError>>(text: &str) -> Result<T, IntegerError> {
+    text.parse()
+        .map_err(|error: ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => IntegerError::Range,
+            _ => IntegerError::Syntax,
+        })
+}
+
+/// `text` as a decimal number. One that is too large is none; `inf` and `NaN` are numbers.
+pub(crate) fn float(text: &str) -> Option<f64> {
+    let number: f64 = text.parse().ok()?;
+    let digits = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c));
+    let unsigned = text.trim_start_matches(['+', '-']);
+    let word = unsigned.starts_with(|c: char| c.is_ascii_alphabetic());
+    let too_large = number.is_infinite() && !word;
+    let signed_nan = number.is_nan() && digits;
+    (!too_large && !signed_nan).then_some(number)
 }
 
 fn canonical(algorithm: String) -> String {

@@ -43,15 +43,16 @@ use crate::condition::Condition;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct PodAutoscalerSpec {
-    /// Most requests that one pod gets at once; 0 is no limit.
+    /// Most requests that one pod gets at once, 0 to 1000; 0 is no limit. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_concurrency: Option<i64>,
-    /// What is scaled.
+    /// The object that is scaled: the Deployment of the revision.
     pub scale_target_ref: ScaleTarget,
-    /// Whether routes lead to the revision: empty, Reachable or Unreachable.
+    /// Whether routes lead to the revision: Reachable, Unreachable, or empty while that is not known.
+    /// min-scale holds for a reachable revision only.
     #[serde(default, skip_serializing_if = "Reachability::is_unknown")]
     pub reachability: Reachability,
-    /// HTTP version of the app: http1 or h2c.
+    /// What the app speaks: http1, or h2c, which is HTTP/2 without TLS.
     pub protocol_type: String,
 }
 
@@ -59,13 +60,13 @@ pub struct PodAutoscalerSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ScaleTarget {
-    /// API version of the object.
+    /// API version of the object, for example apps/v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// Kind of the object.
+    /// Kind of the object, for example Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Name of the object.
+    /// Name of the object, in the same namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -91,7 +92,7 @@ impl Reachability {
     }
 }
 
-/// How far the scaling is.
+/// What a PodAutoscaler is now: how many pods there are, and how many it wants.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodAutoscalerStatus {
@@ -107,10 +108,10 @@ pub struct PodAutoscalerStatus {
     /// Core Service of the revision's own pods.
     #[serde(default)]
     pub metrics_service_name: String,
-    /// Pods that are wanted; -1 while nothing is known.
+    /// How many pods are wanted; -1 while nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_scale: Option<i32>,
-    /// Pods that are ready.
+    /// How many pods are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actual_scale: Option<i32>,
 }
@@ -140,15 +141,15 @@ pub struct PodAutoscalerStatus {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct MetricSpec {
-    /// Length of the window for steady load, nanoseconds.
+    /// Length of the window for steady load, in nanoseconds.
     pub stable_window: i64,
-    /// Length of the window for sudden load, nanoseconds.
+    /// Length of the window for sudden load, in nanoseconds.
     pub panic_window: i64,
     /// Core Service to ask for statistics; empty means that only activators tell.
     pub scrape_target: String,
 }
 
-/// How far the measuring is.
+/// What a Metric is now: whether statistics come in.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MetricStatus {

@@ -34,7 +34,7 @@ use crate::condition::Condition;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateSpec {
-    /// Names in the certificate.
+    /// Names that the certificate is for, at least one.
     pub dns_names: Vec<String>,
     /// Domain that the names lie under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +43,7 @@ pub struct CertificateSpec {
     pub secret_name: String,
 }
 
-/// How far the issuer is.
+/// What a Certificate is now: whether it is there, and until when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateStatus {
@@ -53,7 +53,7 @@ pub struct CertificateStatus {
     /// Whether the certificate is there, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// When the certificate ends.
+    /// When the certificate ends; until then it is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_after: Option<Time>,
     /// Questions of the issuer that must be answered over HTTP.
@@ -69,16 +69,16 @@ pub struct CertificateStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Http01Challenge {
-    /// URL that the issuer asks.
+    /// URL at which the issuer asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Core Service that answers.
+    /// Core Service that answers the question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_name: Option<String>,
-    /// Namespace of that Service.
+    /// Namespace of the core Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_namespace: Option<String>,
-    /// Port of that Service.
+    /// Port of the core Service, by number or name.
     #[schemars(schema_with = "crate::schema::int_or_string")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_port: Option<IntOrString>,

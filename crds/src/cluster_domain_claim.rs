@@ -19,6 +19,6 @@ use serde::{Deserialize, Serialize};
     category = "networking"
 )]
 pub struct ClusterDomainClaimSpec {
-    /// The namespace.
+    /// Namespace whose DomainMapping may have the domain.
     pub namespace: String,
 }

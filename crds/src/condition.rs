@@ -115,6 +115,7 @@ impl fmt::Display for Truth {
 pub struct Verdicts {
     dependents: Vec<(&'static str, Truth)>,
     infos: Vec<(&'static str, Truth)>,
+    alarms: Vec<(&'static str, Option<(String, String)>)>,
     alone: Option<Truth>,
 }
 
@@ -139,6 +140,15 @@ impl Verdicts {
     #[must_use]
     pub fn with_info(mut self, name: &'static str, truth: Truth) -> Self {
         self.infos.push((name, truth));
+        self
+    }
+
+    /// Adds a condition that is there only while there is something to tell (reason, message), and
+    /// is then True: tools that judge every condition take no offence at it. It does not count for
+    /// Ready.
+    #[must_use]
+    pub fn with_alarm(mut self, name: &'static str, told: Option<(String, String)>) -> Self {
+        self.alarms.push((name, told));
         self
     }
 
@@ -175,6 +185,14 @@ impl Verdicts {
             .infos
             .iter()
             .map(|(name, truth)| (*name, truth, "Info"));
+        for (name, told) in &self.alarms {
+            let Some((reason, message)) = told else {
+                merged.remove(name);
+                continue;
+            };
+            let truth = Truth::TrueBecause(reason.clone(), message.clone());
+            merged.insert(name, stored(name, &truth, "Info", find(old, name), now));
+        }
         for (name, truth, severity) in counted.chain(infos).chain([(READY, &ready, "")]) {
             merged.insert(name, stored(name, truth, severity, find(old, name), now));
         }
@@ -253,6 +271,21 @@ mod tests {
         let stored = verdicts.merge(&[], at(1));
         let severities: Vec<_> = stored.iter().map(|c| (&*c.type_, &*c.severity)).collect();
         assert_eq!(severities, [("A", ""), ("Active", "Info"), ("Ready", "")]);
+    }
+
+    #[test]
+    fn an_alarm_stands_only_while_there_is_something_to_tell() {
+        let verdicts = |told: Option<&str>| {
+            let told = told.map(|reason| (reason.to_owned(), "why".to_owned()));
+            Verdicts::of(vec![("A", Truth::True)]).with_alarm("Burning", told)
+        };
+        let alarmed = verdicts(Some("Fire")).merge(&[], at(1));
+        let burning = super::find(&alarmed, "Burning").unwrap();
+        assert_eq!(Truth::of(Some(burning)).to_string(), "True Fire: why");
+        assert_eq!(burning.severity, "Info");
+        assert_eq!(verdicts(Some("Fire")).ready(), Truth::True);
+        let over = verdicts(None).merge(&alarmed, at(2));
+        assert_eq!(super::find(&over, "Burning"), None);
     }
 
     #[test]

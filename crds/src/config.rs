@@ -16,6 +16,7 @@ mod logging;
 mod network;
 mod observability;
 mod reader;
+mod yaml;
 
 pub use autoscaler::AutoscalerConfig;
 pub use certmanager::{CertManagerConfig, IssuerRef};
@@ -29,7 +30,12 @@ pub use logging::LoggingConfig;
 pub use network::{HttpProtocol, MeshCompatibility, NetworkConfig};
 pub use observability::{Exporter, MetricsProtocol, ObservabilityConfig, TracingProtocol};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use reader::Reader;
+
+/// Notes for one writer: the API server shortens longer lists of warnings itself.
+const MOST_NOTES: usize = 10;
 
 /// The data of a config map.
 pub type Data = BTreeMap<String, String>;
@@ -60,11 +66,28 @@ pub mod name {
     pub const LEADER_ELECTION: &str = "config-leader-election";
 }
 
+/// The config maps that are read.
+pub const NAMES: [&str; 11] = [
+    name::AUTOSCALER,
+    name::CERTMANAGER,
+    name::DEFAULTS,
+    name::DEPLOYMENT,
+    name::DOMAIN,
+    name::FEATURES,
+    name::GC,
+    name::LEADER_ELECTION,
+    name::LOGGING,
+    name::NETWORK,
+    name::OBSERVABILITY,
+];
+
 /// All settings. The default is what holds before any config map was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     /// config-autoscaler.
     pub autoscaler: AutoscalerConfig,
+    /// config-certmanager.
+    pub certmanager: CertManagerConfig,
     /// config-defaults.
     pub defaults: DefaultsConfig,
     /// config-deployment.
@@ -89,17 +112,22 @@ impl Settings {
     /// Takes over the config map `name`. Maps of other names are ignored; after an error the
     /// settings are as before.
     pub fn update(&mut self, name: &str, data: &Data) -> Result<(), ConfigError> {
+        self.take(name, &Reader::new(data))
+    }
+
+    fn take(&mut self, name: &str, data: &Reader<'_>) -> Result<(), ConfigError> {
         match name {
-            name::AUTOSCALER => self.autoscaler = AutoscalerConfig::parse(data)?,
-            name::DEFAULTS => self.defaults = DefaultsConfig::parse(data)?,
-            name::DEPLOYMENT => self.deployment = DeploymentConfig::parse(data)?,
-            name::DOMAIN => self.domain = DomainConfig::parse(data)?,
-            name::FEATURES => self.features = FeaturesConfig::parse(data)?,
-            name::GC => self.gc = GcConfig::parse(data)?,
-            name::NETWORK => self.network = NetworkConfig::parse(data)?,
-            name::OBSERVABILITY => self.observability = ObservabilityConfig::parse(data)?,
-            name::LOGGING => self.logging = LoggingConfig::parse(data)?,
-            name::LEADER_ELECTION => self.leader_election = LeaderElectionConfig::parse(data)?,
+            name::AUTOSCALER => self.autoscaler = AutoscalerConfig::read(data)?,
+            name::CERTMANAGER => self.certmanager = CertManagerConfig::read(data)?,
+            name::DEFAULTS => self.defaults = DefaultsConfig::read(data)?,
+            name::DEPLOYMENT => self.deployment = DeploymentConfig::read(data)?,
+            name::DOMAIN => self.domain = DomainConfig::read(data)?,
+            name::FEATURES => self.features = FeaturesConfig::read(data)?,
+            name::GC => self.gc = GcConfig::read(data)?,
+            name::NETWORK => self.network = NetworkConfig::read(data)?,
+            name::OBSERVABILITY => self.observability = ObservabilityConfig::read(data)?,
+            name::LOGGING => self.logging = LoggingConfig::read(data)?,
+            name::LEADER_ELECTION => self.leader_election = LeaderElectionConfig::read(data)?,
             _ => {}
         }
         Ok(())
@@ -108,10 +136,29 @@ impl Settings {
 
 /// Whether the config map `name` may hold `data`; maps of other names may hold anything.
 pub fn check(name: &str, data: &Data) -> Result<(), ConfigError> {
-    if name == name::CERTMANAGER {
-        return CertManagerConfig::parse(data).map(|_| ());
-    }
     Settings::default().update(name, data)
+}
+
+/// What whoever writes `data` into the config map `name` should know although it is no reason to
+/// refuse it: keys that mean nothing, and values that are passed over. At most ten sentences.
+pub fn notes(name: &str, data: &Data) -> Vec<String> {
+    let reader = Reader::new(data);
+    if !NAMES.contains(&name) || Settings::default().take(name, &reader).is_err() {
+        return Vec::new();
+    }
+    let mut notes = reader.into_notes();
+    notes.truncate(MOST_NOTES);
+    notes
+}
+
+/// The keys that the config map `name` can have, older spellings included. A `*` at the end stands
+/// for any text. None: the map is not one of ours.
+pub fn keys(name: &str) -> BTreeSet<String> {
+    let nothing = Data::new();
+    let reader = Reader::new(&nothing);
+    // A key that must be there is missing, but by then all were asked for.
+    let _ = Settings::default().take(name, &reader);
+    reader.into_known()
 }
 
 /// Why a config map can't be used.

@@ -46,12 +46,12 @@ use crate::revision::RevisionTemplate;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationSpec {
-    /// The latest form of the app. Every change makes a new revision.
+    /// The latest form of the app: container, settings, labels. Every change makes a new revision.
     #[serde(default)]
     pub template: RevisionTemplate,
 }
 
-/// What a Configuration is.
+/// What a Configuration is now: its newest revisions, and whether they are ready.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigurationStatus {
@@ -61,10 +61,10 @@ pub struct ConfigurationStatus {
     /// Whether the newest revision is ready, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// The newest revision that was able to serve.
+    /// Name of the newest revision that was able to serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_ready_revision_name: Option<String>,
-    /// The newest revision.
+    /// Name of the newest revision, ready or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_created_revision_name: Option<String>,
 }

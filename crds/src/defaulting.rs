@@ -1,21 +1,22 @@
 //! Defaulting: what an object gets where its author said nothing (contract/control-plane 1.3 to
 //! 1.9). Pure, and doing it twice changes nothing.
 
+pub(crate) mod canonical;
 mod container;
 mod pod;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
 
-use crate::annotation::{self, key};
 use crate::autoscaling::PodAutoscaler;
 use crate::config::Settings;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, ConfigurationSpec};
 use crate::domain_mapping::DomainMapping;
 use crate::name::{autoscaling, serving};
 use crate::networking::Ingress;
 use crate::revision::{Revision, RevisionTemplate};
-use crate::route::{Route, TrafficTarget};
-use crate::service::Service;
+use crate::route::{Route, RouteSpec, TrafficTarget};
+use crate::service::{Service, ServiceSpec};
 
 /// What defaulting needs to know besides the object.
 #[derive(Clone, Copy, Debug)]
@@ -28,32 +29,19 @@ pub struct DefaultingContext<'a> {
 
 /// Fills in a Service. `old` is what it was before an update.
 pub fn default_service(service: &mut Service, old: Option<&Service>, ctx: &DefaultingContext<'_>) {
-    let old = old.map(|old| {
-        defaulted(old, |old| {
-            default_old_template(&mut old.spec.template, &old.metadata, ctx);
-            default_service_traffic(&mut old.spec.traffic);
-        })
+    let old = old.map(|old| ServiceSpec {
+        template: old_template(&old.spec.template, &old.metadata, ctx),
+        traffic: service_traffic(&old.spec.traffic),
     });
-    let old_spec = old.as_ref().map(|old| &old.spec);
-    let old_template = old_spec.map(|old| &old.template);
+    let old_template = old.as_ref().map(|old| &old.template);
     default_template(
         &mut service.spec.template,
         old_template,
         &service.metadata,
         ctx,
     );
-    default_service_traffic(&mut service.spec.traffic);
-    sign(&mut service.metadata, &service.spec, old_spec, ctx);
-}
-
-fn default_service_traffic(traffic: &mut Vec<TrafficTarget>) {
-    if traffic.is_empty() {
-        traffic.push(TrafficTarget {
-            percent: Some(100),
-            ..TrafficTarget::default()
-        });
-    }
-    default_traffic(traffic);
+    service.spec.traffic = service_traffic(&service.spec.traffic);
+    sign(&mut service.metadata, &service.spec, old.as_ref(), ctx);
 }
 
 /// Fills in a Configuration. `old` is what it was before an update.
@@ -62,32 +50,26 @@ pub fn default_configuration(
     old: Option<&Configuration>,
     ctx: &DefaultingContext<'_>,
 ) {
-    let old = old.map(|old| {
-        defaulted(old, |old| {
-            default_old_template(&mut old.spec.template, &old.metadata, ctx)
-        })
+    let old = old.map(|old| ConfigurationSpec {
+        template: old_template(&old.spec.template, &old.metadata, ctx),
     });
-    let old_template = old.as_ref().map(|old| &old.spec.template);
+    let old_template = old.as_ref().map(|old| &old.template);
     let parent = &configuration.metadata;
     default_template(&mut configuration.spec.template, old_template, parent, ctx);
     if !is_owned(&configuration.metadata) {
-        let old_spec = old.as_ref().map(|old| &old.spec);
-        sign(
-            &mut configuration.metadata,
-            &configuration.spec,
-            old_spec,
-            ctx,
-        );
+        let (metadata, spec) = (&mut configuration.metadata, &configuration.spec);
+        sign(metadata, spec, old.as_ref(), ctx);
     }
 }
 
 /// Fills in a Route. `old` is what it was before an update.
 pub fn default_route(route: &mut Route, old: Option<&Route>, ctx: &DefaultingContext<'_>) {
-    default_traffic(&mut route.spec.traffic);
-    let old = old.map(|old| defaulted(old, |old| default_traffic(&mut old.spec.traffic)));
+    route.spec.traffic = traffic(&route.spec.traffic);
+    let old = old.map(|old| RouteSpec {
+        traffic: traffic(&old.spec.traffic),
+    });
     if !is_owned(&route.metadata) {
-        let old_spec = old.as_ref().map(|old| &old.spec);
-        sign(&mut route.metadata, &route.spec, old_spec, ctx);
+        sign(&mut route.metadata, &route.spec, old.as_ref(), ctx);
     }
 }
 
@@ -97,10 +79,13 @@ pub fn default_revision(
     old: Option<&Revision>,
     ctx: &DefaultingContext<'_>,
 ) {
+    revision.spec = canonical::spec(&revision.spec).into_owned();
     if old.is_none() {
+        // A Revision that somebody makes by hand has no parent whose name could matter.
+        let parent = ObjectMeta::default();
         pod::default_spec(
             &mut revision.spec,
-            &revision.metadata,
+            &parent,
             pod::Moment::Create,
             ctx.settings,
         );
@@ -114,37 +99,47 @@ pub fn default_domain_mapping(
     ctx: &DefaultingContext<'_>,
 ) {
     default_reference(mapping);
-    let old = old.map(|old| defaulted(old, default_reference));
-    sign(
-        &mut mapping.metadata,
-        &mapping.spec,
-        old.as_ref().map(|old| &old.spec),
-        ctx,
-    );
+    let old = old.map(|old| {
+        let mut old = old.clone();
+        default_reference(&mut old);
+        old.spec
+    });
+    sign(&mut mapping.metadata, &mapping.spec, old.as_ref(), ctx);
 }
 
 fn default_reference(mapping: &mut DomainMapping) {
-    let namespace = &mut mapping.spec.reference.namespace;
-    if namespace.as_deref().unwrap_or_default().is_empty() {
-        namespace.clone_from(&mapping.metadata.namespace);
+    let reference = &mut mapping.spec.reference;
+    let unsaid = [
+        &mut reference.namespace,
+        &mut reference.api_version,
+        &mut reference.group,
+    ];
+    unsaid.into_iter().for_each(drop_empty);
+    if reference.namespace.is_none() {
+        reference.namespace.clone_from(&mapping.metadata.namespace);
+        drop_empty(&mut reference.namespace);
     }
 }
 
 /// Fills in a PodAutoscaler: its class, and what that class measures.
 pub fn default_pod_autoscaler(autoscaler: &mut PodAutoscaler, ctx: &DefaultingContext<'_>) {
+    let scaled = &mut autoscaler.spec.scale_target_ref;
+    let unsaid = [&mut scaled.api_version, &mut scaled.kind, &mut scaled.name];
+    unsaid.into_iter().for_each(drop_empty);
+    let concurrency = &mut autoscaler.spec.container_concurrency;
+    *concurrency = concurrency.filter(|concurrency| *concurrency != 0);
     let annotations = autoscaler.metadata.annotations.get_or_insert_default();
-    if annotation::find(annotations, key::CLASS).is_none() {
-        let class = ctx.settings.autoscaler.pod_autoscaler_class.clone();
-        annotations.insert(autoscaling::CLASS.to_owned(), class);
-    }
-    let metric = match annotation::find(annotations, key::CLASS) {
-        Some((_, autoscaling::KPA)) => "concurrency",
-        Some((_, autoscaling::HPA)) => "cpu",
-        _ => return,
+    let class = annotations
+        .entry(autoscaling::CLASS.to_owned())
+        .or_insert_with(|| ctx.settings.autoscaler.pod_autoscaler_class.clone());
+    let metric = match class.as_str() {
+        autoscaling::KPA => "concurrency",
+        autoscaling::HPA => "cpu",
+        _ => "",
     };
-    if annotation::find(annotations, key::METRIC).is_none() {
-        annotations.insert(autoscaling::METRIC.to_owned(), metric.to_owned());
-    }
+    annotations
+        .entry(autoscaling::METRIC.to_owned())
+        .or_insert_with(|| metric.to_owned());
 }
 
 /// Fills in an Ingress: the only backend of a path gets everything.
@@ -170,6 +165,7 @@ fn default_template(
     parent: &ObjectMeta,
     ctx: &DefaultingContext<'_>,
 ) {
+    *template = canonical::template(template).into_owned();
     let name = template.name();
     if !name.is_empty() && old.is_some_and(|old| old.name() == name) {
         return;
@@ -183,48 +179,69 @@ fn default_template(
 }
 
 /// What was stored under older settings is compared as if written under today's.
-fn default_old_template(
-    template: &mut RevisionTemplate,
+fn old_template(
+    template: &RevisionTemplate,
     parent: &ObjectMeta,
     ctx: &DefaultingContext<'_>,
-) {
+) -> RevisionTemplate {
+    let mut template = canonical::template(template).into_owned();
     pod::default_spec(
         &mut template.spec,
         parent,
         pod::Moment::Update,
         ctx.settings,
     );
+    template
 }
 
-fn default_traffic(traffic: &mut [TrafficTarget]) {
-    for target in traffic {
-        let by_name = target
-            .revision_name
-            .as_deref()
-            .is_some_and(|name| !name.is_empty());
-        target.latest_revision.get_or_insert(!by_name);
+fn service_traffic(targets: &[TrafficTarget]) -> Vec<TrafficTarget> {
+    if !targets.is_empty() {
+        return traffic(targets);
+    }
+    let everything = TrafficTarget {
+        percent: Some(100),
+        ..TrafficTarget::default()
+    };
+    traffic(&[everything])
+}
+
+fn traffic(targets: &[TrafficTarget]) -> Vec<TrafficTarget> {
+    let mut targets = targets.to_vec();
+    for target in &mut targets {
+        let unsaid = [
+            &mut target.tag,
+            &mut target.revision_name,
+            &mut target.configuration_name,
+        ];
+        unsaid.into_iter().for_each(drop_empty);
+        target
+            .latest_revision
+            .get_or_insert(target.revision_name.is_none());
         target.percent.get_or_insert(0);
     }
+    targets
+}
+
+fn drop_empty(text: &mut Option<String>) {
+    *text = text.take().filter(|text| !text.is_empty());
 }
 
 /// Notes who made the object, and who changed its spec.
-fn sign<S: PartialEq>(
+fn sign<S: PartialEq + Serialize>(
     metadata: &mut ObjectMeta,
     spec: &S,
     old: Option<&S>,
     ctx: &DefaultingContext<'_>,
 ) {
     let Some(user) = ctx.user else { return };
+    let signatures = match old {
+        None => &[serving::CREATOR, serving::LAST_MODIFIER][..],
+        Some(old) if canonical::same(old, spec) => return,
+        Some(_) => &[serving::LAST_MODIFIER],
+    };
     let annotations = metadata.annotations.get_or_insert_default();
-    match old {
-        None => {
-            annotations.insert(serving::CREATOR.to_owned(), user.to_owned());
-            annotations.insert(serving::LAST_MODIFIER.to_owned(), user.to_owned());
-        }
-        Some(old) if old != spec => {
-            annotations.insert(serving::LAST_MODIFIER.to_owned(), user.to_owned());
-        }
-        Some(_) => {}
+    for signature in signatures {
+        annotations.insert((*signature).to_owned(), user.to_owned());
     }
 }
 
@@ -233,12 +250,6 @@ fn is_owned(metadata: &ObjectMeta) -> bool {
         .owner_references
         .as_ref()
         .is_some_and(|owners| !owners.is_empty())
-}
-
-fn defaulted<K: Clone>(object: &K, default: impl FnOnce(&mut K)) -> K {
-    let mut object = object.clone();
-    default(&mut object);
-    object
 }
 
 #[cfg(test)]

@@ -34,10 +34,10 @@ use crate::route::Addressable;
     )
 )]
 pub struct DomainMappingSpec {
-    /// The object that answers: a Service, or anything else with an address.
+    /// The object of the same namespace that answers: a Service, or anything else with an address.
     #[serde(default, rename = "ref")]
     pub reference: KReference,
-    /// Certificate of the domain, where the user brings one.
+    /// Certificate of the domain, where you bring one; then the domain answers https.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<SecretTls>,
 }
@@ -46,22 +46,22 @@ pub struct DomainMappingSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KReference {
-    /// Kind of the object.
+    /// Kind of the object, for example Service.
     #[serde(default)]
     pub kind: String,
-    /// Namespace of the object; the DomainMapping's own.
+    /// Namespace of the object. Default, and the only one allowed: that of the DomainMapping.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Name of the object.
+    /// Name of the object, in the same namespace.
     #[serde(default)]
     pub name: String,
-    /// API version of the object.
+    /// API version of the object, for example serving.knative.dev/v1. Required.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// Group of the object. Not allowed here: say apiVersion.
+    /// Not allowed here: say apiVersion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Address of several. Not allowed here.
+    /// Not allowed here: a domain has one address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
 }
@@ -70,12 +70,12 @@ pub struct KReference {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretTls {
-    /// Secret with certificate and key.
+    /// Secret of the same namespace, with tls.crt and tls.key.
     #[serde(default)]
     pub secret_name: String,
 }
 
-/// How far the mapping is.
+/// What a DomainMapping is now: its URL, and whether it answers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DomainMappingStatus {
@@ -85,10 +85,10 @@ pub struct DomainMappingStatus {
     /// Whether the domain answers, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Where people reach the domain.
+    /// URL of the domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The same for other pods.
+    /// The same, for what looks for an address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Addressable>,
 }

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-const UNITS: [(&str, f64); 8] = [
-    ("ns", 1.0),
-    ("us", 1e3),
-    ("µs", 1e3),
-    ("μs", 1e3),
-    ("ms", 1e6),
-    ("s", 1e9),
-    ("m", 60e9),
-    ("h", 3600e9),
+const UNITS: [(&str, u64); 8] = [
+    ("ns", 1),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("μs", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("h", 3_600_000_000_000),
 ];
 
 /// A signed duration in whole nanoseconds, as users write it.
@@ -41,46 +41,66 @@ impl Nanos {
     }
 }
 
-impl std::str::FromStr for Nanos {
-    type Err = DurationError;
-
-    fn from_str(text: &str) -> Result<Self, DurationError> {
-        let error = || DurationError(text.to_owned());
-        let (sign, mut rest) = match text.as_bytes().first() {
-            Some(b'-') => (-1.0, &text[1..]),
-            Some(b'+') => (1.0, &text[1..]),
-            _ => (1.0, text),
-        };
-        if rest == "0" {
-            return Ok(Self(0));
-        }
-        if rest.is_empty() {
-            return Err(error());
-        }
-        let mut nanos = 0.0;
-        while !rest.is_empty() {
-            let (part, tail) = leading_part(rest).ok_or_else(error)?;
-            nanos += part;
-            rest = tail;
-        }
-        if nanos > i64::MAX as f64 {
-            return Err(error());
-        }
-        Ok(Self((sign * nanos).round() as i64))
+impl From<std::time::Duration> for Nanos {
+    /// Saturates after 292 years.
+    fn from(duration: std::time::Duration) -> Self {
+        Self(i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX))
     }
 }
 
+impl std::str::FromStr for Nanos {
+    type Err = DurationError;
+
+    /// What is smaller than a nanosecond is cut off.
+    fn from_str(text: &str) -> Result<Self, DurationError> {
+        signed(text)
+            .map(Self)
+            .ok_or_else(|| DurationError(text.to_owned()))
+    }
+}
+
+fn signed(text: &str) -> Option<i64> {
+    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if rest == "0" {
+        return Some(0);
+    }
+    if rest.is_empty() {
+        return None;
+    }
+    let mut nanos: u64 = 0;
+    while !rest.is_empty() {
+        let (part, tail) = leading_part(rest)?;
+        nanos = nanos.checked_add(part)?;
+        rest = tail;
+    }
+    if text.starts_with('-') {
+        return 0_i64.checked_sub_unsigned(nanos);
+    }
+    i64::try_from(nanos).ok()
+}
+
 /// Number and unit at the start of `text`, in nanoseconds, and what follows.
-fn leading_part(text: &str) -> Option<(f64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (digits, rest) = text.split_at(end);
-    let number: f64 = digits.parse().ok()?;
-    let end = rest
-        .find(|c: char| c.is_ascii_digit() || c == '.')
-        .unwrap_or(rest.len());
-    let (unit, rest) = rest.split_at(end);
-    let (_, scale) = UNITS.iter().find(|(name, _)| *name == unit)?;
-    Some((number * scale, rest))
+fn leading_part(text: &str) -> Option<(u64, &str)> {
+    let (whole, rest) = digits(text);
+    let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), digits);
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let end = rest.find(|c: char| c.is_ascii_digit() || c == '.');
+    let (unit, rest) = rest.split_at(end.unwrap_or(rest.len()));
+    let (_, nanos) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let whole: u64 = format!("0{whole}").parse().ok()?;
+    // No unit is so long that later digits could add a nanosecond.
+    let fraction: f64 = format!("0.{}0", fraction.get(..18).unwrap_or(fraction))
+        .parse()
+        .ok()?;
+    let part = whole.checked_mul(*nanos)?;
+    Some((part.checked_add((fraction * *nanos as f64) as u64)?, rest))
+}
+
+fn digits(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    text.split_at(end.unwrap_or(text.len()))
 }
 
 impl std::fmt::Display for Nanos {

@@ -23,12 +23,12 @@ use crate::condition::Condition;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ImageSpec {
-    /// The image.
+    /// The image, by digest or tag.
     pub image: String,
-    /// Account whose secrets may pull it.
+    /// Service account whose secrets may pull the image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account_name: Option<String>,
-    /// Secrets that may pull it.
+    /// Secrets of the same namespace that may pull the image.
     #[schemars(schema_with = "crate::schema::object_references")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_pull_secrets: Vec<LocalObjectReference>,
@@ -41,7 +41,7 @@ pub struct ImageStatus {
     /// Generation of the spec that this status speaks of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// What the cache says.
+    /// What the cache says of the image.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }

@@ -46,6 +46,12 @@ pub mod serving {
     pub const DEPLOYMENT_HASH: &str = "serving.knative.dev/deployment-hash";
     /// Finalizer of a Route, set by the labeler.
     pub const ROUTE_FINALIZER: &str = "routes.serving.knative.dev";
+    /// Label of an Ingress: uid of the DomainMapping that it was made for.
+    pub const DOMAIN_MAPPING_UID: &str = "serving.knative.dev/domainMappingUID";
+    /// Label of an Ingress: namespace of that DomainMapping.
+    pub const DOMAIN_MAPPING_NAMESPACE: &str = "serving.knative.dev/domainMappingNamespace";
+    /// Finalizer of a DomainMapping.
+    pub const DOMAIN_MAPPING_FINALIZER: &str = "domainmappings.serving.knative.dev";
 }
 
 /// Annotations of `autoscaling.knative.dev`, canonical spelling.
@@ -70,6 +76,25 @@ pub mod networking {
     pub const CLUSTER_LOCAL: &str = "cluster-local";
     /// Annotation: ingress implementation.
     pub const INGRESS_CLASS: &str = "networking.knative.dev/ingress.class";
+    /// The other spelling of [`INGRESS_CLASS`]; never copied to children.
+    pub const INGRESS_CLASS_ALT: &str = "networking.knative.dev/ingress-class";
+    /// Annotation: issuer of certificates.
+    pub const CERTIFICATE_CLASS: &str = "networking.knative.dev/certificate.class";
+    /// The other spelling of [`CERTIFICATE_CLASS`]; never copied to children.
+    pub const CERTIFICATE_CLASS_ALT: &str = "networking.knative.dev/certificate-class";
+    /// Annotation: `true` keeps an object's public hosts without certificates. Of several
+    /// spellings the first that is there counts.
+    pub const DISABLE_EXTERNAL_DOMAIN_TLS: [&str; 3] = [
+        "networking.knative.dev/disable-external-domain-tls",
+        "networking.knative.dev/disableAutoTLS",
+        "networking.knative.dev/disable-auto-tls",
+    ];
+    /// Label of a Certificate: what it is for.
+    pub const CERTIFICATE_TYPE: &str = "networking.knative.dev/certificate-type";
+    /// Label of a Certificate for all names of a namespace below this domain.
+    pub const WILDCARD_DOMAIN: &str = "networking.knative.dev/wildcardDomain";
+    /// Label of a Secret: uid of the Certificate that it was issued for.
+    pub const CERTIFICATE_UID: &str = "networking.internal.knative.dev/certificate-uid";
     /// Annotation of an Ingress: state of gradual rollouts, JSON.
     pub const ROLLOUT: &str = "networking.internal.knative.dev/rollout";
     /// Annotation of an Ingress: tag to hosts, JSON.

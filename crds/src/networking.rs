@@ -39,25 +39,31 @@ use crate::condition::Condition;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct IngressSpec {
-    /// What plain HTTP requests get: Enabled answers them, Redirected sends them to https.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http_option: Option<HttpOption>,
-    /// Certificates of hosts.
+    /// Certificates of hosts; those without one answer plain HTTP only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tls: Vec<IngressTls>,
-    /// Where the requests of each host go.
+    /// Where the requests of each host go, at least one rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<IngressRule>,
+    /// What plain HTTP requests get: Enabled answers them, Redirected sends them to https. Default:
+    /// Enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_option: Option<HttpOption>,
 }
 
 impl Ingress {
     /// Hex SHA-256 of spec, namespace and name: what a gateway that serves this very spec answers
-    /// to a probe (contract/data-plane 4.2). Metadata and status don't count.
+    /// to a probe (contract/data-plane 4.2). Metadata and status don't count. Whoever else computes
+    /// it writes JSON as Go does: fields in the order of these types, three signs escaped.
     pub fn hash(&self) -> String {
         // A spec is maps, lists and strings: nothing in it can fail to be written as JSON.
-        let spec = serde_json::to_vec(&self.spec).unwrap_or_default();
+        let spec = serde_json::to_string(&self.spec).unwrap_or_default();
+        let spec = spec
+            .replace('&', "\\u0026")
+            .replace('<', "\\u003c")
+            .replace('>', "\\u003e");
         let digest = Sha256::new()
-            .chain_update(&spec)
+            .chain_update(spec)
             .chain_update(self.metadata.namespace.as_deref().unwrap_or_default())
             .chain_update(self.metadata.name.as_deref().unwrap_or_default())
             .finalize();
@@ -65,10 +71,16 @@ impl Ingress {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
+}
+
 /// What plain HTTP requests get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HttpOption {
-    /// They are answered.
+    /// They are answered; an empty text says so, too.
+    #[serde(alias = "")]
     Enabled,
     /// They are sent to https.
     Redirected,
@@ -84,7 +96,7 @@ pub struct IngressTls {
     /// Secret with certificate and key.
     #[serde(default)]
     pub secret_name: String,
-    /// Namespace of that Secret.
+    /// Namespace of the Secret.
     #[serde(default)]
     pub secret_namespace: String,
 }
@@ -93,13 +105,14 @@ pub struct IngressTls {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressRule {
-    /// Hosts, without port.
+    /// Names that requests have in their Host header, without port.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<String>,
-    /// ExternalIP: reachable from outside; ClusterLocal: from inside only.
+    /// From where the hosts answer: ExternalIP, from outside too; ClusterLocal, from inside only.
+    /// Default: ExternalIP.
     #[serde(default)]
     pub visibility: Visibility,
-    /// Paths, first match wins.
+    /// Where requests of these hosts go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpRule>,
 }
@@ -109,8 +122,9 @@ pub struct IngressRule {
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub enum Visibility {
-    /// From outside.
+    /// From outside; an empty text says so, too.
     #[default]
+    #[serde(alias = "")]
     ExternalIP,
     /// From inside the cluster only.
     ClusterLocal,
@@ -120,7 +134,7 @@ pub enum Visibility {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpRule {
-    /// Paths, first match wins.
+    /// Where requests with a path and headers go, at least one; the first that fits wins.
     pub paths: Vec<IngressPath>,
 }
 
@@ -128,26 +142,26 @@ pub struct HttpRule {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressPath {
-    /// Prefix; empty matches all.
+    /// What the path of a request starts with. Default: empty, which every path does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Host that the backend sees.
+    /// Host that the backend sees. Default: that of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite_host: Option<String>,
-    /// Headers that a request must have.
+    /// Headers that a request must have, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, HeaderMatch>,
+    /// Backends and their shares, at least one; the percentages sum to 100.
+    pub splits: Vec<IngressSplit>,
     /// Headers to set, over what the client sent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub append_headers: BTreeMap<String, String>,
-    /// Backends and their shares; the percentages sum to 100.
-    pub splits: Vec<IngressSplit>,
 }
 
 /// What a header must be.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeaderMatch {
-    /// The exact value.
+    /// The value that the header must have, exactly.
     pub exact: String,
 }
 
@@ -155,15 +169,15 @@ pub struct HeaderMatch {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressSplit {
-    /// Namespace of the core Service.
+    /// Namespace of the core Service: that of the Ingress.
     pub service_namespace: String,
-    /// Core Service.
+    /// Core Service that gets the share.
     pub service_name: String,
     /// Port of the core Service: 80, 81 (h2c) or 443.
     #[schemars(schema_with = "crate::schema::int_or_string")]
     pub service_port: IntOrString,
-    /// Share, 0 to 100. 0 on the only split means 100.
-    #[serde(default)]
+    /// Share in percent, 0 to 100. 0 on the only split means 100.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub percent: i64,
     /// Headers to set, over what the client sent and the path sets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -191,7 +205,7 @@ pub struct IngressStatus {
 /// Addresses of a gateway.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadBalancerStatus {
-    /// Addresses.
+    /// Addresses of the gateway.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ingress: Vec<LoadBalancerIngress>,
 }
@@ -200,16 +214,16 @@ pub struct LoadBalancerStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LoadBalancerIngress {
-    /// Address, if it is one.
+    /// IP address, where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// Name in public DNS.
+    /// Name in public DNS, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
-    /// Name in the cluster's DNS.
+    /// Name in the cluster's DNS, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain_internal: Option<String>,
-    /// Reachable through a mesh only.
+    /// Whether it is reached through a mesh only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mesh_only: Option<bool>,
 }
@@ -259,9 +273,9 @@ pub struct ServerlessServiceSpec {
     /// Proxy: the public Service leads to activators; Serve: to the revision's own pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<SksMode>,
-    /// What the revision's pods belong to.
+    /// The object that the revision's pods belong to: its Deployment.
     pub object_ref: ObjectRef,
-    /// HTTP version of the app: http1 or h2c.
+    /// What the app speaks: http1, or h2c, which is HTTP/2 without TLS.
     pub protocol_type: String,
     /// How many activators stand behind the public Service in mode Proxy; 0 is all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -281,13 +295,13 @@ pub enum SksMode {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectRef {
-    /// API version of the object.
+    /// API version of the object, for example apps/v1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_version: Option<String>,
-    /// Kind of the object.
+    /// Kind of the object, for example Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// Name of the object.
+    /// Name of the object, in the same namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -308,4 +322,17 @@ pub struct ServerlessServiceStatus {
     /// Core Service of the revision's own pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private_service_name: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HttpOption, IngressSpec, Visibility};
+
+    #[test]
+    fn an_empty_text_means_the_default() {
+        let spec = r#"{"httpOption": "", "rules": [{"visibility": ""}]}"#;
+        let spec: IngressSpec = serde_json::from_str(spec).unwrap();
+        assert_eq!(spec.http_option, Some(HttpOption::Enabled));
+        assert_eq!(spec.rules[0].visibility, Visibility::ExternalIP);
+    }
 }

@@ -87,9 +87,9 @@ fn digested(text: &str) -> Option<Reference> {
     })
 }
 
-/// Registry and path; a first part with a dot or a colon, or `localhost`, is a registry.
+/// Registry and path; a first part with a dot or a colon is a registry.
 fn repository(name: &str) -> Option<(String, String)> {
-    let is_registry = |part: &str| part.contains(['.', ':']) || part == "localhost";
+    let is_registry = |part: &str| part.contains(['.', ':']);
     let (registry, path) = match name.split_once('/') {
         Some((registry, path)) if is_registry(registry) => (registry, path),
         _ => (DEFAULT_REGISTRY, name),
@@ -109,13 +109,16 @@ fn repository(name: &str) -> Option<(String, String)> {
     Some((registry.to_owned(), path))
 }
 
+/// Whether `registry` can be the host of a URL, with or without a port.
 fn is_host(registry: &str) -> bool {
-    let (host, port) = registry.rsplit_once(':').unwrap_or((registry, "0"));
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._[]:".contains(&b);
-    !host.is_empty()
-        && !port.is_empty()
-        && host.bytes().all(plain)
-        && port.bytes().all(|b| b.is_ascii_digit())
+    let (host, port) = match registry.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (registry, ""),
+    };
+    let plain = |c: char| {
+        !c.is_ascii() || c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:[]<>\"".contains(c)
+    };
+    !registry.is_empty() && host.chars().all(plain) && port.bytes().all(|b| b.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -130,7 +133,9 @@ mod tests {
             ("docker.io/a/b:1", "index.docker.io/a/b:1"),
             ("gcr.io/x/y/z:V1_2", "gcr.io/x/y/z:V1_2"),
             ("localhost:5000/app", "localhost:5000/app:latest"),
-            ("localhost/app", "localhost/app:latest"),
+            ("localhost/app", "index.docker.io/localhost/app:latest"),
+            ("[::1]/ab", "[::1]/ab:latest"),
+            ("r.io:/ab", "r.io:/ab:latest"),
             ("r.io/ab@DIGEST", "r.io/ab@DIGEST"),
             ("r.io/ab:t@DIGEST", "r.io/ab@DIGEST"),
         ] {
@@ -153,7 +158,8 @@ mod tests {
             "inv@lid",
             ":tag",
             "a/b:ta g",
-            "http://x/y",
+            "u@r.io/ab",
+            "r.io:p/ab",
             "a:b/c",
             "r.io/a",
         ] {

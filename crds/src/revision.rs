@@ -12,7 +12,7 @@ use crate::condition::Condition;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RevisionTemplate {
     /// Name, labels and annotations of the revision. Autoscaling annotations belong here.
-    #[schemars(schema_with = "crate::schema::preserved_metadata")]
+    #[schemars(schema_with = "crate::schema::template_metadata")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<ObjectMeta>,
     /// Pod and request rules of the revision.
@@ -106,7 +106,7 @@ impl RevisionSpec {
     }
 }
 
-/// What a Revision is.
+/// What a Revision is now: its images, its pods, and whether it can serve.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevisionStatus {
@@ -116,19 +116,19 @@ pub struct RevisionStatus {
     /// Whether the revision can serve, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Where the logs of this revision are.
+    /// Where the logs of the revision are: logging.revision-url-template of config-observability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_url: Option<String>,
-    /// The images that run, by digest.
+    /// The images that run, by digest: what the tags stood for when the revision was made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub container_statuses: Vec<ContainerStatus>,
-    /// The images that prepare the pod.
+    /// The images of the init containers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub init_container_statuses: Vec<ContainerStatus>,
-    /// Pods that are ready.
+    /// How many pods are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actual_replicas: Option<i32>,
-    /// Pods that the autoscaler wants.
+    /// How many pods the autoscaler wants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub desired_replicas: Option<i32>,
 }

@@ -35,7 +35,7 @@ use crate::condition::Condition;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct RouteSpec {
-    /// Shares of the traffic; the percentages sum to 100.
+    /// Shares of the traffic, at least one; the percentages sum to 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<TrafficTarget>,
 }
@@ -44,22 +44,24 @@ pub struct RouteSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficTarget {
-    /// Gives the target a host of its own.
+    /// Name of the target, a DNS label, unlike those of the others. The target answers under a host
+    /// of its own, TAG-NAME.NAMESPACE.DOMAIN, whatever its share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// A revision by name.
+    /// The revision that gets the share. Default: the latest ready one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision_name: Option<String>,
-    /// A Configuration whose latest ready revision is meant. Not in a Service.
+    /// The Configuration whose latest ready revision gets the share. Not in a Service, which has one
+    /// of its own; in a Route, this or revisionName.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration_name: Option<String>,
-    /// Whether the share follows the latest ready revision.
+    /// Whether the share follows the latest ready revision. Default: whether no revisionName is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_revision: Option<bool>,
-    /// Share of the traffic, 0 to 100.
+    /// Share of the traffic in percent, 0 to 100; all together are 100. Default: 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<i64>,
-    /// Status only: where the tag answers.
+    /// Where the tag answers. In a status only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
@@ -67,12 +69,12 @@ pub struct TrafficTarget {
 /// Where something answers inside the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Addressable {
-    /// URL for other pods.
+    /// URL that other pods of the cluster use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
 
-/// What a Route is.
+/// What a Route is now: its hosts, and whether they answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteStatus {
@@ -82,13 +84,13 @@ pub struct RouteStatus {
     /// Whether the hosts answer, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// Where people reach the Route.
+    /// URL of the Route: under the cluster's domain, or a local one for visibility cluster-local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Where other pods reach the Route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Addressable>,
-    /// How requests fall on revisions now.
+    /// How requests fall on revisions now, with the names of the revisions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<TrafficTarget>,
 }

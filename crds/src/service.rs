@@ -49,15 +49,16 @@ use crate::route::{Addressable, TrafficTarget};
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceSpec {
-    /// The latest form of the app. Every change makes a new revision.
+    /// The latest form of the app: container, settings, labels. Every change makes a new revision.
     #[serde(default)]
     pub template: RevisionTemplate,
-    /// How requests fall on revisions. Empty means all on the latest ready one.
+    /// How requests fall on revisions; the percentages sum to 100. Default: all on the latest ready
+    /// revision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<TrafficTarget>,
 }
 
-/// What a Service is.
+/// What a Service is now: its URL, its revisions, and whether it is ready.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStatus {
@@ -67,19 +68,19 @@ pub struct ServiceStatus {
     /// Whether the Service is ready, and why not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
-    /// The newest revision that was able to serve.
+    /// Name of the newest revision that was able to serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_ready_revision_name: Option<String>,
-    /// The newest revision.
+    /// Name of the newest revision, ready or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latest_created_revision_name: Option<String>,
-    /// Where people reach the Service.
+    /// URL of the Service: under the cluster's domain, or a local one for visibility cluster-local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Where other pods reach the Service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<Addressable>,
-    /// How requests fall on revisions now.
+    /// How requests fall on revisions now, with the names of the revisions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub traffic: Vec<TrafficTarget>,
 }

@@ -10,22 +10,28 @@ mod fields;
 mod grammar;
 mod metadata;
 mod mount;
-mod names;
+pub(crate) mod names;
 mod networking;
 mod pod;
 mod probe;
+mod projection;
 mod security;
 mod sidecar;
+mod target;
 mod template;
+mod text;
 mod traffic;
 mod volume;
 
 pub use grammar::FieldErrors;
 
-use crate::autoscaling::{Metric, PodAutoscaler};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::autoscaling::{Metric, MetricSpec, PodAutoscaler};
 use crate::certificate::Certificate;
 use crate::config::Settings;
 use crate::configuration::Configuration;
+use crate::defaulting::canonical;
 use crate::domain_mapping::DomainMapping;
 use crate::name::serving;
 use crate::networking::{Ingress, ServerlessService};
@@ -51,18 +57,19 @@ pub fn validate_service(
     if ctx.status_only {
         return FieldErrors::none();
     }
-    let mut errors = metadata::of_parent(&service.metadata).at("metadata");
-    let template = &service.spec.template;
-    errors.also(template::validate(template, ctx).at("template").at("spec"));
-    errors.also(template::own_name(&service.metadata, template).at("spec.template"));
+    let meta = &service.metadata;
+    let mut errors = metadata::of_parent(meta).at("metadata");
+    errors.also(metadata::rollout_duration(meta).at("metadata.annotations"));
+    let template = canonical::template(&service.spec.template);
+    errors.also(template::validate(&template, meta, ctx).at("spec.template"));
     errors.also(traffic::of_service(&service.spec.traffic).at("spec"));
     if let Some(old) = old {
-        errors.also(metadata::signatures(
-            &service.metadata,
-            &old.metadata,
-            service.spec != old.spec,
-        ));
-        errors.also(template::renamed(template, &old.spec.template).at("spec.template"));
+        let old_template = canonical::template(&old.spec.template);
+        errors.also(metadata::signatures(meta, &old.metadata, || {
+            !canonical::same(&old_template, &template)
+                || !canonical::same(&old.spec.traffic, &service.spec.traffic)
+        }));
+        errors.also(template::renamed(&template, &old_template).at("spec.template"));
     }
     errors
 }
@@ -79,20 +86,22 @@ pub fn validate_configuration(
     let meta = &configuration.metadata;
     let mut errors = metadata::of_parent(meta).at("metadata");
     errors.also(metadata::owner_label(meta, serving::SERVICE, "Service"));
-    let template = &configuration.spec.template;
-    errors.also(template::validate(template, ctx).at("spec.template"));
-    errors.also(template::own_name(meta, template).at("spec.template"));
+    let template = canonical::template(&configuration.spec.template);
+    errors.also(template::validate(&template, meta, ctx).at("spec.template"));
     if let Some(old) = old {
+        let old_template = canonical::template(&old.spec.template);
         if !metadata::is_owned(meta) {
-            let changed = configuration.spec != old.spec;
-            errors.also(metadata::signatures(meta, &old.metadata, changed));
+            errors.also(metadata::signatures(meta, &old.metadata, || {
+                !canonical::same(&old_template, &template)
+            }));
         }
-        errors.also(template::renamed(template, &old.spec.template).at("spec.template"));
+        errors.also(template::renamed(&template, &old_template).at("spec.template"));
     }
     errors
 }
 
-/// What is wrong with a Revision. `old` is what it was before an update: the spec never changes.
+/// What is wrong with a Revision. `old` is what it was before an update: the spec never changes,
+/// and where it does nothing else is told.
 pub fn validate_revision(
     revision: &Revision,
     old: Option<&Revision>,
@@ -105,12 +114,18 @@ pub fn validate_revision(
         serving::CONFIGURATION,
         "Configuration",
     ));
-    errors.also(template::annotations(meta.annotations.as_ref(), ctx).at("metadata.annotations"));
-    match old {
-        Some(old) => errors.also(changes::immutable(&revision.spec, &old.spec)),
-        None => errors.also(template::spec(&revision.spec, ctx).at("spec")),
+    errors.also(autoscaling::validate(meta.annotations.as_ref(), ctx).at("metadata.annotations"));
+    let spec = canonical::spec(&revision.spec);
+    let Some(old) = old else {
+        errors.also(template::spec(&spec, ctx).at("spec"));
+        return errors;
+    };
+    match changes::of_spec(&canonical::spec(&old.spec), &spec) {
+        Some(changes) => {
+            FieldErrors::new("Immutable fields changed (-old +new)", ["spec"]).details(changes)
+        }
+        None => errors,
     }
-    errors
 }
 
 /// What is wrong with a Route. `old` is what it was before an update.
@@ -124,16 +139,15 @@ pub fn validate_route(
     }
     let meta = &route.metadata;
     let mut errors = metadata::of_parent(meta).at("metadata");
+    errors.also(metadata::rollout_duration(meta).at("metadata.annotations"));
     errors.also(metadata::owner_label(meta, serving::SERVICE, "Service"));
     errors.also(traffic::of_route(&route.spec.traffic).at("spec"));
     if let Some(old) = old
         && !metadata::is_owned(meta)
     {
-        errors.also(metadata::signatures(
-            meta,
-            &old.metadata,
-            route.spec != old.spec,
-        ));
+        errors.also(metadata::signatures(meta, &old.metadata, || {
+            route.spec != old.spec
+        }));
     }
     errors
 }
@@ -149,11 +163,10 @@ pub fn validate_domain_mapping(
     }
     let mut errors = domain_mapping::validate(mapping);
     if let Some(old) = old {
-        let changed = mapping.spec != old.spec;
         errors.also(metadata::signatures(
             &mapping.metadata,
             &old.metadata,
-            changed,
+            || mapping.spec != old.spec,
         ));
     }
     errors
@@ -164,16 +177,24 @@ pub fn validate_pod_autoscaler(
     autoscaler: &PodAutoscaler,
     ctx: &ValidationContext<'_>,
 ) -> FieldErrors {
-    let annotations = autoscaler.metadata.annotations.as_ref();
-    let mut errors = autoscaling::validate(annotations, ctx).at("metadata.annotations");
+    let mut errors = autoscaled(&autoscaler.metadata, ctx);
     errors.also(autoscaling::spec(&autoscaler.spec, ctx).at("spec"));
     errors
 }
 
 /// What is wrong with a Metric.
 pub fn validate_metric(metric: &Metric, ctx: &ValidationContext<'_>) -> FieldErrors {
-    let annotations = metric.metadata.annotations.as_ref();
-    autoscaling::validate(annotations, ctx).at("metadata.annotations")
+    let mut errors = autoscaled(&metric.metadata, ctx);
+    if metric.spec == MetricSpec::default() {
+        errors.also(FieldErrors::missing(["spec"]));
+    }
+    errors
+}
+
+fn autoscaled(meta: &ObjectMeta, ctx: &ValidationContext<'_>) -> FieldErrors {
+    let mut errors = metadata::name(meta).at("metadata");
+    errors.also(autoscaling::validate(meta.annotations.as_ref(), ctx).at("metadata.annotations"));
+    errors
 }
 
 /// What is wrong with an Ingress.
@@ -183,7 +204,10 @@ pub fn validate_ingress(ingress: &Ingress) -> FieldErrors {
 
 /// What is wrong with a ServerlessService.
 pub fn validate_serverless_service(service: &ServerlessService) -> FieldErrors {
-    networking::serverless_service(&service.spec).at("spec")
+    let annotations = service.metadata.annotations.as_ref();
+    let mut errors = networking::annotations(annotations).at("annotations");
+    errors.also(networking::serverless_service(&service.spec).at("spec"));
+    errors
 }
 
 /// What is wrong with a Certificate.

@@ -3,12 +3,14 @@
 //!
 //! `make` starts everything here through `e2e/run`, which says where the cluster is.
 
+pub mod admission;
 pub mod client;
 pub mod cluster;
 pub mod diagnosis;
 pub mod fault;
 pub mod kubectl;
 pub mod load;
+pub mod metrics;
 pub mod namespace;
 pub mod sample;
 pub mod service;

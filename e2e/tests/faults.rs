@@ -1,4 +1,10 @@
-//! Each part of Fermata is killed in turn, while requests run. One test, so that it is alone.
+//! Faults that every other test would feel, so each runs alone (`--test-threads=1`). Here each part of
+//! Fermata is killed in turn, while requests run.
+
+mod faults {
+    mod leases;
+    mod webhook;
+}
 
 use std::collections::BTreeMap;
 use std::time::Duration;

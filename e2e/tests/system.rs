@@ -4,7 +4,9 @@
 //! it at the same time. Tests that disturb others are in `faults.rs`.
 
 mod system {
+    mod api;
     mod bad_input;
+    mod domain_mapping;
     mod install;
     mod lifecycle;
     mod samples;

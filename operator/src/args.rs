@@ -1,4 +1,4 @@
-//! The command line of the operator: one binary, two processes.
+//! The command line of the operator: one binary, several processes.
 
 use clap::{Args, Parser, Subcommand};
 
@@ -18,6 +18,8 @@ pub(crate) enum Process {
     Controller(ControllerArguments),
     /// Answers the API server's admission requests.
     Webhook(crate::webhook::WebhookArguments),
+    /// Gives a fresh install a domain that resolves without any DNS of its own, and ends.
+    DefaultDomain(crate::default_domain::DefaultDomainArguments),
 }
 
 /// Settings of the controller that must be known before any config map can be read.

@@ -16,7 +16,7 @@ use crds::name::serving;
 use crds::revision::Revision;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
-use runtime::kube::apply::{ApplyError, create, write_status};
+use runtime::kube::apply::{ApplyError, Stored, create, try_status, write_status};
 use runtime::kube::event::EventKind;
 
 use self::latest::{Latest, Seen, latest, revision_name};
@@ -51,8 +51,9 @@ pub(crate) async fn reconcile(
         there => there,
     };
     let status = status(&configuration, &seen, &latest, ctx.now());
-    if configuration.status.as_ref() != Some(&status) {
-        write_status(&ctx.client, &*configuration, &status).await?;
+    if configuration.status.as_ref() != Some(&status)
+        && try_status(&ctx.client, &*configuration, &status).await? == Stored::Yes
+    {
         for Note {
             kind,
             reason,

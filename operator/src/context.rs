@@ -9,6 +9,9 @@ use kube::Client;
 use runtime::kube::event::Recorder;
 use tokio::sync::watch;
 
+use crate::announcement::Herald;
+use crate::certificate::cert_manager::installation::Installation;
+use crate::controllers::loops::Loops;
 use crate::revision::digests::Resolver;
 use crate::stores::Stores;
 
@@ -21,8 +24,14 @@ pub(crate) struct Context {
     pub(crate) stores: Stores,
     /// The config maps.
     pub(crate) settings: watch::Receiver<Arc<Settings>>,
+    /// Which objects of each loop are ours to write to.
+    pub(crate) loops: Loops,
     /// The digests of images.
     pub(crate) digests: Resolver,
+    /// What pods need to announce themselves.
+    pub(crate) herald: Herald,
+    /// Whether cert-manager is there.
+    pub(crate) cert_manager: Installation,
     /// For people.
     pub(crate) events: Recorder,
     /// Where the system itself runs.

@@ -11,9 +11,12 @@ use runtime::kube::settings;
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 
+use crate::announcement::{self, Herald};
 use crate::args::ControllerArguments;
+use crate::certificate::cert_manager::installation::Installation;
 use crate::context::Context;
-use crate::controllers;
+use crate::controllers::loops::Loops;
+use crate::controllers::{self, Wakers};
 use crate::revision::digests::Resolver;
 use crate::stores::Watches;
 
@@ -29,14 +32,29 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
         tasks.spawn("admin", served);
     }
     let client = runtime::kube::client().await?;
-    let watches = Watches::start(&tasks, &client);
-    let settings = settings::watch(&tasks, &client, &arguments.system_namespace).await;
-    let (digests, answers) = Resolver::start(&tasks, client.clone(), settings.clone());
+    let watches = Watches::start(&tasks, &client, &arguments.system_namespace);
+    let settings = settings::watch_and_tell(&tasks, &client, &arguments.system_namespace).await;
+    let (resolver, digests) = Resolver::start(&tasks, client.clone(), settings.clone());
+    let (cert_manager, orders) = Installation::start(&tasks, client.clone());
+    let master = announcement::master_key(client.clone(), &arguments.system_namespace).await;
+    let (loops, election) = Loops::enter(arguments.pod_name.as_deref());
     let context = Arc::new(Context {
+        loops,
+        herald: Herald::new(
+            master,
+            &arguments.system_namespace,
+            &arguments.cluster_domain,
+        ),
+        cert_manager,
         settings,
-        digests,
+        digests: resolver,
         stores: watches.stores(),
-        events: Recorder::new(client.clone(), "fermata-controller", arguments.pod_name),
+        events: Recorder::start(
+            &tasks,
+            client.clone(),
+            "fermata-controller",
+            arguments.pod_name,
+        ),
         client,
         system_namespace: arguments.system_namespace,
         cluster_domain: arguments.cluster_domain,
@@ -46,7 +64,10 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
         tokio::select! {
             () = watches.wait_until_synced() => {
                 synced.open();
-                controllers::start(&starting, &watches, &context, answers);
+                controllers::start(&starting, &watches, &context, Wakers { digests, orders });
+                // After they listen; and only who can work competes for work.
+                let settings = context.settings.clone();
+                election.start(&starting, &context.client, &context.system_namespace, settings);
                 starting.shutdown().wait().await;
             }
             () = starting.shutdown().wait() => {}

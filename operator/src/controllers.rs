@@ -1,14 +1,18 @@
 //! Which reconciler looks at which changes (contract/control-plane appendix B).
 
+mod certificates;
+pub(crate) mod loops;
 mod run;
 
 use std::sync::Arc;
 
 use crds::autoscaling::PodAutoscaler;
+use crds::certificate::Certificate;
 use crds::name::{networking, serving};
 use crds::networking::{Ingress, ServerlessService};
 use crds::revision::Revision;
 use crds::route::Route;
+use crds::service::Service;
 use futures::stream::{BoxStream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Endpoints, Service as CoreService};
@@ -19,31 +23,50 @@ use net::contract::name::ACTIVATOR_SERVICE;
 use runtime::kube::watch::{Watchable, Watched};
 use runtime::tasks::Tasks;
 
+use self::loops::Loop;
 use self::run::spawn;
+use crate::certificate::cert_manager::installation::Changes;
 use crate::context::Context;
+use crate::domain_mapping::mappings_to_look_at;
 use crate::revision::digests::Answers;
 use crate::stores::Watches;
-use crate::{configuration, gc, ingress, labeler, revision, route, serverless_service, service};
+use crate::{
+    configuration, domain_mapping, gc, ingress, labeler, revision, route, serverless_service,
+    service,
+};
+
+/// What wakes objects though no watch of ours has seen a change.
+pub(crate) struct Wakers {
+    /// Registries have answered.
+    pub(crate) digests: Answers,
+    /// cert-manager has gone on.
+    pub(crate) orders: Changes,
+}
 
 /// Starts every reconciler.
-pub(crate) fn start(tasks: &Tasks, watches: &Watches, context: &Arc<Context>, digests: Answers) {
+pub(crate) fn start(tasks: &Tasks, watches: &Watches, context: &Arc<Context>, wakers: Wakers) {
     start_serving(tasks, watches, context);
-    start_revision(tasks, watches, context, digests);
+    start_revision(tasks, watches, context, wakers.digests);
     start_routing(tasks, watches, context);
     start_networking(tasks, watches, context);
+    start_domain_mapping(tasks, watches, context);
+    certificates::start(tasks, watches, context, wakers.orders);
 }
 
 fn start_serving(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
     let services = main(&watches.services)
         .owns_shared_stream(watches.configurations.subscribe())
-        .owns_shared_stream(watches.routes.subscribe());
-    spawn(tasks, "service", services, service::reconcile, context);
+        .owns_shared_stream(watches.routes.subscribe())
+        .watches_shared_stream(watches.revisions.subscribe(), |revision| {
+            labelled::<Service, _>(&*revision, serving::SERVICE)
+        });
+    spawn(tasks, Loop::Service, services, service::reconcile, context);
 
     let configurations =
         main(&watches.configurations).owns_shared_stream(watches.revisions.subscribe());
     spawn(
         tasks,
-        "configuration",
+        Loop::Configuration,
         configurations,
         configuration::reconcile,
         context,
@@ -52,7 +75,7 @@ fn start_serving(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
     let collected = main(&watches.configurations)
         .owns_shared_stream(watches.revisions.subscribe())
         .reconcile_all_on(settings_changes(context));
-    spawn(tasks, "gc", collected, gc::reconcile, context);
+    spawn(tasks, Loop::Gc, collected, gc::reconcile, context);
 }
 
 fn start_revision(tasks: &Tasks, watches: &Watches, context: &Arc<Context>, digests: Answers) {
@@ -64,21 +87,32 @@ fn start_revision(tasks: &Tasks, watches: &Watches, context: &Arc<Context>, dige
         })
         .reconcile_on(digests)
         .reconcile_all_on(settings_changes(context));
-    spawn(tasks, "revision", revisions, revision::reconcile, context);
+    spawn(
+        tasks,
+        Loop::Revision,
+        revisions,
+        revision::reconcile,
+        context,
+    );
 }
 
 fn start_routing(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
     let routes = main(&watches.routes)
         .owns_shared_stream::<Ingress>(watches.ingresses.subscribe())
         .owns_shared_stream::<CoreService>(watches.core_services.subscribe())
+        .owns_shared_stream::<Certificate>(watches.certificates.subscribe())
+        .watches_shared_stream(watches.certificates.subscribe(), {
+            let routes = watches.routes.store();
+            move |certificate| route::under_wildcard(&certificate, &routes)
+        })
         .reconcile_on(routes_that_name(watches))
         .reconcile_all_on(settings_changes(context));
-    spawn(tasks, "route", routes, route::reconcile, context);
+    spawn(tasks, Loop::Route, routes, route::reconcile, context);
 
     let labelled_routes = main(&watches.routes).reconcile_on(routes_that_name(watches));
     spawn(
         tasks,
-        "labeler",
+        Loop::Labeler,
         labelled_routes,
         labeler::reconcile,
         context,
@@ -95,14 +129,24 @@ fn start_networking(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
     let reconcile = serverless_service::reconcile;
     spawn(
         tasks,
-        "serverlessservice",
+        Loop::ServerlessService,
         serverless_services,
         reconcile,
         context,
     );
 
     let ingresses = main(&watches.ingresses).reconcile_all_on(activator_changes(watches, context));
-    spawn(tasks, "ingress", ingresses, ingress::reconcile, context);
+    spawn(tasks, Loop::Ingress, ingresses, ingress::reconcile, context);
+}
+
+fn start_domain_mapping(tasks: &Tasks, watches: &Watches, context: &Arc<Context>) {
+    let mappings = main(&watches.domain_mappings)
+        .owns_shared_stream::<Ingress>(watches.ingresses.subscribe())
+        .owns_shared_stream::<Certificate>(watches.certificates.subscribe())
+        .reconcile_on(mappings_to_look_at(watches))
+        .reconcile_all_on(settings_changes(context));
+    let reconcile = domain_mapping::reconcile;
+    spawn(tasks, Loop::DomainMapping, mappings, reconcile, context);
 }
 
 fn main<K: Watchable>(watched: &Watched<K>) -> Controller<K> {

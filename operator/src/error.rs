@@ -27,6 +27,16 @@ impl ReconcileError {
     pub(crate) fn is_ending(&self) -> bool {
         matches!(self, Self::Write(ApplyError::Ending { .. }))
     }
+
+    /// Whether nothing has gone wrong: something else must come first.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self, Self::NotYet { .. })
+    }
+
+    /// Whether it was the object of that kind and name that could not be written.
+    pub(crate) fn is_about(&self, kind: &str, name: &str) -> bool {
+        matches!(self, Self::Write(error) if error.object() == (kind, name))
+    }
 }
 
 /// First pause after a failure.

@@ -20,6 +20,8 @@ use crate::error::ReconcileError;
 /// How often a Configuration is looked at when nothing happens: revisions become stale by time
 /// alone, and no event tells.
 const AGAIN: Duration = Duration::from_secs(600);
+/// How soon a revision that could not be deleted is looked at again.
+const FAILED_AGAIN: Duration = Duration::from_secs(60);
 
 /// Deletes the revisions of one Configuration that are too old or too many. What can't be deleted
 /// is left for the next time. Safe to run at any time, twice, or half-way.
@@ -37,14 +39,18 @@ pub(crate) async fn reconcile(
             && revision.metadata.deletion_timestamp.is_none()
     });
     let settings = ctx.settings();
+    let mut again = AGAIN;
     for revision in surplus(&configuration, &revisions, &settings.gc, ctx.now()) {
-        delete(&ctx, &revision).await;
+        if !delete(&ctx, &revision).await {
+            again = FAILED_AGAIN;
+        }
     }
-    Ok(Action::requeue(AGAIN))
+    Ok(Action::requeue(again))
 }
 
-/// Deletes the revision as it was judged: one that a route has taken up since then stays.
-async fn delete(ctx: &Context, revision: &Revision) {
+/// Deletes the revision as it was judged: one that a route has taken up since then stays. Whether
+/// it is gone.
+async fn delete(ctx: &Context, revision: &Revision) -> bool {
     let (name, namespace) = (
         revision.name_any(),
         revision.namespace().unwrap_or_default(),
@@ -56,7 +62,14 @@ async fn delete(ctx: &Context, revision: &Revision) {
     let params = DeleteParams::background().preconditions(as_judged);
     let revisions: Api<Revision> = Api::namespaced(ctx.client.clone(), &namespace);
     match revisions.delete(&name, &params).await {
-        Ok(_) => info!(%namespace, %name, "Deleted a revision that is not in use"),
-        Err(error) => warn!(%namespace, %name, %error, "revision could not be deleted"),
+        Ok(_) => {
+            info!(%namespace, %name, "Deleted a revision that is not in use");
+            true
+        }
+        Err(kube::Error::Api(status)) if status.code == 404 => true,
+        Err(error) => {
+            warn!(%namespace, %name, %error, "revision could not be deleted");
+            false
+        }
     }
 }

@@ -16,6 +16,7 @@ mod state;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crds::configuration::Configuration;
 use crds::name::serving;
@@ -23,12 +24,16 @@ use crds::revision::Revision;
 use crds::route::Route;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
-use runtime::kube::event::EventKind;
 
 use self::mark::{Marks, Seen, marks};
+use self::patch::{Marked, merge};
 pub(crate) use self::state::{RoutingState, seconds};
 use crate::context::Context;
 use crate::error::ReconcileError;
+use crate::finalizer::{self, Holding};
+
+/// How long until a mark that the API server refused is tried again.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 
 /// Brings the marks of one Route up to date, and clears them before it goes. Safe to run at any
 /// time, twice, or half-way.
@@ -36,23 +41,24 @@ pub(crate) async fn reconcile(
     route: Arc<Route>,
     ctx: Arc<Context>,
 ) -> Result<Action, ReconcileError> {
-    let is_held = route
-        .finalizers()
-        .iter()
-        .any(|it| it == serving::ROUTE_FINALIZER);
     let is_leaving = route.meta().deletion_timestamp.is_some();
-    if is_leaving && !is_held {
+    if is_leaving && !finalizer::holds(&*route, serving::ROUTE_FINALIZER) {
         return Ok(Action::await_change());
     }
-    if !is_held {
-        set_finalizers(&route, &ctx, with_finalizer(&route)).await?;
+    if !is_leaving
+        && finalizer::hold(&ctx, &*route, serving::ROUTE_FINALIZER).await? == Holding::Gone
+    {
+        return Ok(Action::await_change());
     }
     let marks = marks(&route, &gather(&route, &ctx), ctx.now());
-    apply(&route, &marks, &ctx).await?;
+    let marked = apply(&route, &marks, &ctx).await?;
     if is_leaving {
-        set_finalizers(&route, &ctx, without_finalizer(&route)).await?;
+        finalizer::release(&ctx, &*route, serving::ROUTE_FINALIZER).await?;
     }
-    Ok(Action::await_change())
+    Ok(match marked {
+        Marked::Yes => Action::await_change(),
+        Marked::Refused => Action::requeue(REFUSED_AGAIN),
+    })
 }
 
 /// Configurations and Revisions of the Route's namespace.
@@ -67,39 +73,16 @@ fn gather(route: &Route, ctx: &Context) -> Seen {
     )
 }
 
-async fn apply(route: &Route, marks: &Marks, ctx: &Context) -> Result<(), ReconcileError> {
+/// Sets every mark; refused if one of them was.
+async fn apply(route: &Route, marks: &Marks, ctx: &Context) -> Result<Marked, ReconcileError> {
     let namespace = route.namespace().unwrap_or_default();
+    let mut outcomes = Vec::new();
     for (name, change) in &marks.configurations {
-        patch::merge::<Configuration>(&ctx.client, &namespace, name, change).await?;
+        outcomes.push(merge::<Configuration>(&ctx.client, &namespace, name, change).await?);
     }
     for (name, change) in &marks.revisions {
-        patch::merge::<Revision>(&ctx.client, &namespace, name, change).await?;
+        outcomes.push(merge::<Revision>(&ctx.client, &namespace, name, change).await?);
     }
-    Ok(())
-}
-
-fn with_finalizer(route: &Route) -> Vec<String> {
-    let ours = serving::ROUTE_FINALIZER.to_owned();
-    route.finalizers().iter().cloned().chain([ours]).collect()
-}
-
-fn without_finalizer(route: &Route) -> Vec<String> {
-    let others = route
-        .finalizers()
-        .iter()
-        .filter(|it| *it != serving::ROUTE_FINALIZER);
-    others.cloned().collect()
-}
-
-async fn set_finalizers(
-    route: &Route,
-    ctx: &Context,
-    finalizers: Vec<String>,
-) -> Result<(), ReconcileError> {
-    patch::finalizers(&ctx.client, route, finalizers).await?;
-    let message = format!("Updated {:?} finalizers", route.name_any());
-    ctx.events
-        .publish(route, EventKind::Normal, "FinalizerUpdate", message)
-        .await;
-    Ok(())
+    let refused = outcomes.contains(&Marked::Refused);
+    Ok(if refused { Marked::Refused } else { Marked::Yes })
 }

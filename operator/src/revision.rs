@@ -6,6 +6,7 @@
 //!         └──► PodAutoscaler ──► ...      (the autoscaler's)
 //! ```
 
+mod activation;
 mod apply;
 mod desired;
 pub(crate) mod digests;
@@ -25,9 +26,10 @@ use std::time::Duration;
 use crds::condition::{READY, Truth, find};
 use crds::revision::{Revision, RevisionStatus};
 use kube::runtime::controller::Action;
-use runtime::kube::apply::{ApplyError, write_status};
+use runtime::kube::apply::{ApplyError, Stored, try_status};
 use runtime::kube::event::EventKind;
 
+pub(crate) use self::activation::failed_activation;
 use self::apply::{Written, announce_images, apply};
 use self::desired::{Inputs, desired};
 use self::digests::Images;
@@ -36,6 +38,9 @@ use self::verdict::verdict;
 use crate::child::Child;
 use crate::context::Context;
 use crate::error::ReconcileError;
+
+/// Reason of the event about a failed activation, on the Revision and on its Service.
+pub(crate) const COLD_START_FAILED: &str = "ColdStartFailed";
 
 /// How long until something that the API server refused is tried again: what refused it (a quota,
 /// another webhook) may change without telling us.
@@ -78,6 +83,7 @@ pub(crate) async fn reconcile(
         settings: &settings,
         digests: &digests,
         system_namespace: &ctx.system_namespace,
+        herald: &ctx.herald,
         reachability: reachability::reachability(&revision, seen.deployment.ours(), &found),
         autoscaler: seen.autoscaler.ours(),
     });
@@ -101,12 +107,12 @@ pub(crate) async fn reconcile(
         // Not before the watch shows them: a pass that sees an older status still looks.
         ctx.digests.forget(&revision);
     }
+    // Between the two the store of hints may be behind our own writes.
+    if matches!(applied, Ok(Written::Changed)) || is_ready(&old) {
+        announce_images(&ctx.client, &seen, &children).await;
+    }
     match applied {
-        Ok(Written::Changed) => {
-            announce_images(&ctx.client, &children).await;
-            Ok(Action::await_change())
-        }
-        Ok(Written::Unchanged | Written::Foreign) => Ok(Action::await_change()),
+        Ok(Written::Changed | Written::Unchanged | Written::Foreign) => Ok(Action::await_change()),
         Err(ApplyError::Rejected { .. }) => Ok(Action::requeue(REFUSED_AGAIN)),
         Err(error) => Err(error.into()),
     }
@@ -134,13 +140,23 @@ async fn store(
     if old == new {
         return Ok(());
     }
-    write_status(&ctx.client, revision, new).await?;
-    let ready = |status: &RevisionStatus| Truth::of(find(&status.conditions, READY)).is_true();
-    if ready(new) && !ready(old) {
+    if try_status(&ctx.client, revision, new).await? == Stored::Outdated {
+        return Ok(());
+    }
+    if is_ready(new) && !is_ready(old) {
         let message = "Revision becomes ready upon all resources being ready";
         ctx.events
             .publish(revision, EventKind::Normal, "RevisionReady", message)
             .await;
     }
+    if let Some(message) = activation::news(old, new) {
+        ctx.events
+            .publish(revision, EventKind::Warning, COLD_START_FAILED, message)
+            .await;
+    }
     Ok(())
+}
+
+fn is_ready(status: &RevisionStatus) -> bool {
+    Truth::of(find(&status.conditions, READY)).is_true()
 }

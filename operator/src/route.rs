@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! Route R ─┬─ Ingress R                  every host, its splits, the state of rollouts
-//!          └─ core Service R, <tag>-R    placeholders: the names resolve inside the cluster
+//!          ├─ core Service R, <tag>-R    placeholders: the names resolve inside the cluster
+//!          └─ Certificate route-<uid>-*  with TLS: one per host outside, one per name inside
 //! ```
 //!
 //! A target that can't get traffic freezes the Route: the status says why, and what is served now
@@ -20,6 +21,10 @@ mod status;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod wake;
+
+pub(crate) use self::wake::under_wildcard;
 
 use std::sync::Arc;
 

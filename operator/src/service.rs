@@ -22,14 +22,16 @@ use crds::route::Route;
 use crds::service::Service;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
-use runtime::kube::apply::write_status;
+use runtime::kube::apply::{Stored, try_status, write_status};
+use runtime::kube::event::EventKind;
 
-use self::status::{Phase, is_behind, status};
+use self::status::{Phase, is_behind, news, status};
 use crate::child::Child;
 use crate::configuration::{byo_name, is_conflicting};
 use crate::context::Context;
 use crate::ensured::{Ensured, ensure, lookup};
 use crate::error::ReconcileError;
+use crate::revision::{COLD_START_FAILED, failed_activation};
 use crate::unobserved;
 
 /// Field manager of Configuration and Route.
@@ -51,11 +53,25 @@ pub(crate) async fn reconcile(
             return Err(error);
         }
     };
-    let status = status(&service, &phase, ctx.now());
-    if service.status.as_ref() != Some(&status) {
-        write_status(&ctx.client, &*service, &status).await?;
+    let status = status(&service, &phase, |name| failed(&service, name, &ctx), ctx.now());
+    if service.status.as_ref() != Some(&status)
+        && try_status(&ctx.client, &*service, &status).await? == Stored::Yes
+    {
+        let old = service.status.as_ref().map_or(&[][..], |old| &old.conditions);
+        if let Some(message) = news(old, &status.conditions) {
+            ctx.events
+                .publish(&*service, EventKind::Warning, COLD_START_FAILED, message)
+                .await;
+        }
     }
     Ok(phase.next())
+}
+
+/// Why the last activation of the revision of that name has failed, if it has.
+fn failed(service: &Service, name: &str, ctx: &Context) -> Option<(String, String)> {
+    let namespace = service.namespace().unwrap_or_default();
+    let revision = lookup(&ctx.stores.revisions, &namespace, name)?;
+    failed_activation(revision.status.as_ref()?)
 }
 
 /// After a pass without a verdict: takes back what was said of the old generation.

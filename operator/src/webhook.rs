@@ -2,26 +2,33 @@
 //! (contract/control-plane 1.2).
 //!
 //! The middle is pure: [`admission`] makes an answer from a request and the settings. Around it
-//! stand the TLS listener, the certificates in a Secret, and the dry run of a pod.
+//! stand the TLS listener, the certificates in a Secret, the webhook configurations that tell API
+//! servers of us, and the dry run of a pod.
 
 mod admission;
 mod authority;
-mod bundle;
+mod body;
 mod certificates;
 mod config_map;
+mod drain;
 mod dry_run;
 mod handlers;
+mod hooks;
 mod kind;
 mod listener;
 mod patch;
 mod review;
 
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use axum::middleware;
+use clap::{ArgAction, Args};
+use crds::duration::{DurationError, Nanos};
+use kube::Client;
 use net::contract::{env, name, port};
 use runtime::admin::{self, Admin};
 use runtime::kube::settings;
@@ -45,15 +52,23 @@ pub(crate) struct WebhookArguments {
     /// Secret that holds the certificate.
     #[arg(long, env = "WEBHOOK_SECRET_NAME", default_value = "webhook-certs")]
     pub(crate) secret: String,
-    /// How many days a new certificate is valid.
-    #[arg(long, env = "WEBHOOK_CERTIFICATE_DAYS", default_value_t = 30)]
-    pub(crate) certificate_days: u16,
-    /// How many days before its end a certificate is replaced.
-    #[arg(long, env = "WEBHOOK_RENEW_DAYS", default_value_t = 5)]
-    pub(crate) renew_days: u16,
-    /// Pause between two looks at Secret and webhook configurations, seconds.
-    #[arg(long, env = "WEBHOOK_CHECK_SECONDS", default_value_t = 10)]
-    pub(crate) check_seconds: u64,
+    /// How long a new certificate is valid: `720h`, `30m`.
+    #[arg(long, env = "WEBHOOK_CERTIFICATE_LIFETIME", default_value = "720h", value_parser = duration)]
+    pub(crate) certificate_lifetime: Duration,
+    /// How long before its end a certificate is replaced; at most half its lifetime.
+    #[arg(long, env = "WEBHOOK_CERTIFICATE_RENEW_BEFORE", default_value = "120h", value_parser = duration)]
+    pub(crate) certificate_renew_before: Duration,
+    /// Leaves the webhook configurations without owner. Then they outlive the namespace of the
+    /// system, and one that is deleted is not made again.
+    #[arg(long, env = "WEBHOOK_DISABLE_NAMESPACE_OWNERSHIP", default_value_t = false, action = ArgAction::Set)]
+    pub(crate) disable_namespace_ownership: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let nanos: Nanos = text
+        .parse()
+        .map_err(|error: DurationError| error.to_string())?;
+    nanos.to_std().ok_or_else(|| format!("{text} is negative"))
 }
 
 /// Runs until shutdown.
@@ -70,42 +85,60 @@ pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode>
         );
     }
     let client = runtime::kube::client().await?;
+    let settings = settings::watch(&tasks, &client, &arguments.system_namespace).await;
     let server = Arc::new(handlers::Server {
-        settings: settings::watch(&tasks, &client, &arguments.system_namespace).await,
+        settings,
         pods: dry_run::Pods::new(client.clone()),
+        room: body::Room::default(),
     });
     let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, arguments.port));
     let sockets = TcpListener::bind(address).await?;
     let (sender, receiver) = watch::channel(None);
-    let keeper = certificates::Keeper::new(client, arguments.into(), sender, certified);
+    let hooks = hooks::Hooks::watch(&tasks, &client, wanted(&arguments, &client).await)?;
+    let plan = arguments.into();
+    let keeper = certificates::Keeper::new(&tasks, client, plan, hooks, sender, certified);
     tasks.spawn("certificates", keeper.run(tasks.shutdown().clone()));
-    tasks.spawn("admission", serve(sockets, receiver, server, tasks.clone()));
+    let drain = drain::Drain::new(tasks.shutdown().clone());
+    tasks.spawn("admission", serve(sockets, receiver, server, drain));
     Ok(tasks.run().await)
+}
+
+async fn wanted(arguments: &WebhookArguments, client: &Client) -> hooks::Wanted {
+    let namespace = arguments.system_namespace.clone();
+    let owner = if arguments.disable_namespace_ownership {
+        None
+    } else {
+        hooks::owner(client, &namespace).await
+    };
+    hooks::Wanted {
+        namespace,
+        service: arguments.service.clone(),
+        owner,
+    }
 }
 
 async fn serve(
     sockets: TcpListener,
     tls: watch::Receiver<Option<listener::Tls>>,
     server: Arc<handlers::Server>,
-    tasks: Tasks,
-) -> std::io::Result<()> {
-    let shutdown = tasks.shutdown().clone();
-    let listener = listener::listen(sockets, tls, &tasks);
-    axum::serve(listener, handlers::router(server))
-        .with_graceful_shutdown(async move { shutdown.wait().await })
-        .await
+    drain: drain::Drain,
+) -> Result<(), Infallible> {
+    let watched = middleware::from_fn_with_state(drain.clone(), drain::watch);
+    let router = handlers::router(server).layer(watched);
+    listener::serve(sockets, tls, router, drain.wait()).await;
+    Ok(())
 }
 
 impl From<WebhookArguments> for certificates::Plan {
     fn from(arguments: WebhookArguments) -> Self {
-        let day = Duration::from_secs(24 * 3600);
+        const SHORTEST: Duration = Duration::from_secs(20);
+        let lifetime = arguments.certificate_lifetime.max(SHORTEST);
         Self {
             namespace: arguments.system_namespace,
             service: arguments.service,
             secret: arguments.secret,
-            lifetime: day * u32::from(arguments.certificate_days.max(1)),
-            renew_before: day * u32::from(arguments.renew_days),
-            pause: Duration::from_secs(arguments.check_seconds.max(1)),
+            lifetime,
+            renew_before: arguments.certificate_renew_before.min(lifetime / 2),
         }
     }
 }

@@ -11,6 +11,7 @@ use axum::routing::get;
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
 
+use crate::process::Process;
 use crate::ready::Ready;
 use crate::shutdown::Shutdown;
 
@@ -26,12 +27,14 @@ pub struct Admin {
 }
 
 /// Serves `/livez`, `/readyz`, `/metrics` and [`Admin::routes`] at `address` until shutdown.
-/// Readiness is 503 and names what is missing; it also fails once shutdown was requested.
+/// Readiness is 503 and names what is missing; it also fails once shutdown was requested. The
+/// metrics that every process has are added to the registry.
 ///
 /// # Errors
 /// When the address can't be bound.
 pub async fn serve(address: SocketAddr, admin: Admin, shutdown: Shutdown) -> std::io::Result<()> {
     let listener = TcpListener::bind(address).await?;
+    add_metrics_of_every_process(&admin.registry);
     let stop = shutdown.clone();
     let own = Router::new()
         .route("/livez", get(|| async { "ok" }))
@@ -41,6 +44,17 @@ pub async fn serve(address: SocketAddr, admin: Admin, shutdown: Shutdown) -> std
     axum::serve(listener, own.merge(admin.routes))
         .with_graceful_shutdown(async move { stop.wait().await })
         .await
+}
+
+/// A registry that is served on two ports has them after the first.
+fn add_metrics_of_every_process(registry: &Registry) {
+    let known = |error: prometheus::Error| tracing::debug!(%error, "metrics are there already");
+    let process = Process::new().and_then(|process| registry.register(Box::new(process)));
+    process.unwrap_or_else(known);
+    #[cfg(feature = "kube")]
+    registry
+        .register(crate::kube::requests::collector())
+        .unwrap_or_else(known);
 }
 
 async fn readiness(State((ready, shutdown)): State<(Ready, Shutdown)>) -> impl IntoResponse {

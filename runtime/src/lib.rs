@@ -5,6 +5,7 @@ pub mod admin;
 #[cfg(feature = "kube")]
 pub mod kube;
 pub mod log;
+pub mod process;
 pub mod ready;
 pub mod shutdown;
 pub mod tasks;

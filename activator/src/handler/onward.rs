@@ -1,14 +1,13 @@
 //! The last step: to a pod of a revision, or to a core Service.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crds::revision::AppProtocol;
 use http::{HeaderMap, Request, Response};
 use net::body::Body;
 use net::forward::{self, Upgrade};
 use net::upstream::{NotSentError, Protocol, SendError, Upstream};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::Door;
@@ -18,10 +17,6 @@ use crate::throttle::{Start, Ticket};
 
 /// What a waiting request costs beside its head: its task and the buffers of its connection.
 const CONNECTION_COST: usize = 16 * 1024;
-
-/// How long a core Service that takes no connection is tried, and the pause between two tries.
-const SERVICE_PATIENCE: Duration = Duration::from_secs(1);
-const SERVICE_PAUSE: Duration = Duration::from_millis(50);
 
 /// A request for a core Service.
 pub(super) struct ToService {
@@ -64,27 +59,38 @@ pub(super) async fn forward(
     }
 }
 
-/// Sends a request to a core Service. What can't have reached it is sent again for a moment: its
-/// address is served a little later than it is told.
-pub(super) async fn pass_on(routed: ToService) -> Response<Body> {
+/// What could not be sent to a core Service, and why.
+pub(super) struct Unsent {
+    pub(super) request: Request<Body>,
+    pub(super) upgrade: Option<Upgrade>,
+    pub(super) refusal: Refusal,
+}
+
+/// Sends a request to a core Service. What can't have reached it comes back.
+pub(super) async fn pass_on(to: ToService) -> Result<Response<Body>, Unsent> {
     let ToService {
         upstream,
-        mut request,
+        request,
         upgrade,
         protocol,
-    } = routed;
-    let deadline = Instant::now() + SERVICE_PATIENCE;
-    loop {
-        match upstream.send(protocol, request).await {
-            Ok(response) => return forward::finish(response, upgrade),
-            Err(SendError::NotSent {
-                request: unsent,
-                source: NotSentError::Dial(_) | NotSentError::Closed(_),
-            }) if Instant::now() < deadline => {
-                sleep(SERVICE_PAUSE).await;
-                request = *unsent;
+    } = to;
+    match upstream.send(protocol, request).await {
+        Ok(response) => Ok(forward::finish(response, upgrade)),
+        Err(error) => {
+            let refusal = Refusal::from(&error);
+            match error {
+                SendError::NotSent {
+                    request,
+                    source: NotSentError::Dial(_) | NotSentError::Closed(_),
+                } => Err(Unsent {
+                    request: *request,
+                    upgrade,
+                    refusal,
+                }),
+                SendError::NotSent { .. } | SendError::Interrupted { .. } => {
+                    Ok(refusal.into_response())
+                }
             }
-            Err(error) => return Refusal::from(&error).into_response(),
         }
     }
 }

@@ -159,12 +159,17 @@ impl Rule {
         &self.secrets
     }
 
-    /// The core Services that its requests may go to.
-    pub fn services(&self) -> impl Iterator<Item = &Backend> {
+    /// The core Services that its requests may go to; to those behind another host only as long as
+    /// `table` doesn't know that host.
+    pub fn services<'t>(&'t self, table: &'t Table) -> impl Iterator<Item = &'t Backend> {
         let splits = self.paths.iter().flat_map(|path| &path.splits);
         splits.filter_map(|split| match &split.target {
             Target::Service(backend) => Some(backend),
-            Target::Revision(_) | Target::Host { .. } => None,
+            Target::Host { host, otherwise } => {
+                let unknown = table.rule(Side::Local, host).is_none();
+                unknown.then_some(otherwise)
+            }
+            Target::Revision(_) => None,
         })
     }
 

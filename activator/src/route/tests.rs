@@ -1,3 +1,5 @@
+mod shares;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,10 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use net::contract::{header, name};
-use proptest::prelude::{ProptestConfig, Strategy, any, proptest};
 
-use super::{Compiled, Live, Side, Split, Table, Target, choose, host_of};
-use crate::revision::RevisionId;
+use super::{Compiled, Live, Side, Table, Target, host_of};
 
 fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs
@@ -263,7 +263,7 @@ fn backend_without_a_revision_is_a_core_service() {
         "service shop/plain:8080"
     );
     let rule = table.rule(Side::External, "a.com").unwrap();
-    let services: Vec<_> = rule.services().map(ToString::to_string).collect();
+    let services: Vec<_> = rule.services(&table).map(ToString::to_string).collect();
     assert_eq!(services, ["shop/plain:8080"]);
 }
 
@@ -294,7 +294,19 @@ fn rewritten_host_leads_to_the_table_again() {
         0,
         vec![rule(&["shop.com"], Visibility::ExternalIP, vec![mapped])],
     );
+    let services = |table: &Table| {
+        let rule = table.rule(Side::External, "shop.com").unwrap();
+        rule.services(table)
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        services(&self::table(vec![mapping.clone()])),
+        ["shop/cart:0"]
+    );
     let table = table(vec![cart(), mapping]);
+    let none: [String; 0] = [];
+    assert_eq!(services(&table), none);
     assert_eq!(
         target(&table, Side::External, "shop.com", "/", &[]),
         "host cart.shop.svc.cluster.local, else shop/cart:0"
@@ -402,42 +414,4 @@ fn publication_happens_once_per_batch_of_changes() {
     assert!(live.publish().is_none());
     live.remove("shop/cart");
     assert!(live.publish().unwrap().is_empty());
-}
-
-fn splits(weights: &[u32]) -> Vec<Split> {
-    let split = |(index, weight): (usize, &u32)| Split {
-        weight: *weight,
-        target: Target::Revision(RevisionId::new("shop", &index.to_string())),
-        set: Vec::new(),
-    };
-    weights.iter().enumerate().map(split).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn shares_follow_the_weights(weights in proptest::collection::vec(1_u32..=100, 1..8)) {
-        const ROLLS: u32 = 20_000;
-        let splits = splits(&weights);
-        let total: u32 = weights.iter().sum();
-        let mut hits = vec![0_u32; weights.len()];
-        for step in 0..ROLLS {
-            let split = choose(&splits, step * (u32::MAX / ROLLS)).unwrap();
-            hits[splits.iter().position(|other| other.target == split.target).unwrap()] += 1;
-        }
-        for (hits, weight) in hits.iter().zip(&weights) {
-            let expected = f64::from(*weight) / f64::from(total);
-            let share = f64::from(*hits) / f64::from(ROLLS);
-            assert!((share - expected).abs() < 0.001, "{share} for {expected}");
-        }
-    }
-
-    #[test]
-    fn every_roll_falls_on_a_split(
-        weights in proptest::collection::vec(1_u32..=100, 1..8),
-        roll in any::<u32>().prop_map(|roll| roll),
-    ) {
-        assert!(choose(&splits(&weights), roll).is_some());
-    }
 }

@@ -13,6 +13,7 @@ use activator::fleet::Fleet;
 use activator::pods::{PodState, Word};
 use activator::revision::{RevisionId, Settings};
 use activator::route::{Table, TableReader};
+use activator::services::Services;
 use activator::{Addresses, build};
 use bytes::Bytes;
 use clap::Parser;
@@ -40,6 +41,7 @@ pub(crate) struct World {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) certificates: Certificates,
     pub(crate) announcements: Announcements,
+    pub(crate) services: Services,
     pub(crate) addresses: Addresses,
     pub(crate) shutdown: Shutdown,
     pub(crate) tasks: Tasks,
@@ -146,6 +148,7 @@ impl World {
             fleet: built.fleet,
             certificates: built.certificates,
             announcements: built.announcements,
+            services: built.services,
             addresses: built.addresses,
             shutdown,
             tasks,

@@ -1,11 +1,14 @@
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::{Reader, any_length};
 use super::{ConfigError, Data};
+use crate::duration::Nanos;
 use crate::name::autoscaling;
 
 const SHORTEST_WINDOW: Duration = Duration::from_secs(6);
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
+/// Load per pod below which a target is no target.
+const SMALLEST_TARGET: f64 = 0.01;
 
 /// config-autoscaler: rules for revisions that say nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,164 +85,182 @@ impl Default for AutoscalerConfig {
 impl AutoscalerConfig {
     /// Reads the data of config-autoscaler.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
+        Self::read(&Reader::new(data))
+    }
+
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        config.read_load(&Reader(data))?;
-        config.read_scale(&Reader(data))?;
-        config.check()?;
-        Ok(config)
+        config.read_load(data)?;
+        config.read_scale(data)?;
+        let faults = config.load_faults().into_iter().chain(config.rate_faults());
+        match faults.chain(config.scale_faults()).flatten().next() {
+            Some(fault) => Err(ConfigError::Invalid(fault)),
+            None => Ok(config),
+        }
     }
 
     fn read_load(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
         data.text(&["pod-autoscaler-class"], &mut self.pod_autoscaler_class);
         let percentage = &mut self.container_concurrency_target_percentage;
-        data.float(&["container-concurrency-target-percentage"], percentage)?;
+        data.float("container-concurrency-target-percentage", percentage)?;
         if *percentage <= 1.0 {
             *percentage *= 100.0;
         }
-        data.float(
-            &["container-concurrency-target-default"],
-            &mut self.container_concurrency_target_default,
-        )?;
-        data.float(
-            &["requests-per-second-target-default"],
-            &mut self.requests_per_second_target_default,
-        )?;
-        data.float(&["target-burst-capacity"], &mut self.target_burst_capacity)?;
-        data.duration(&["stable-window"], &mut self.stable_window)?;
-        data.float(
-            &["panic-window-percentage"],
-            &mut self.panic_window_percentage,
-        )?;
-        data.float(
-            &["panic-threshold-percentage"],
-            &mut self.panic_threshold_percentage,
-        )?;
-        data.float(&["activator-capacity"], &mut self.activator_capacity)
+        for (key, field) in [
+            (
+                "container-concurrency-target-default",
+                &mut self.container_concurrency_target_default,
+            ),
+            (
+                "requests-per-second-target-default",
+                &mut self.requests_per_second_target_default,
+            ),
+            ("target-burst-capacity", &mut self.target_burst_capacity),
+            ("panic-window-percentage", &mut self.panic_window_percentage),
+            (
+                "panic-threshold-percentage",
+                &mut self.panic_threshold_percentage,
+            ),
+            ("activator-capacity", &mut self.activator_capacity),
+            ("max-scale-up-rate", &mut self.max_scale_up_rate),
+            ("max-scale-down-rate", &mut self.max_scale_down_rate),
+        ] {
+            data.float(key, field)?;
+        }
+        data.duration(&["stable-window"], &mut self.stable_window, any_length)
     }
 
     fn read_scale(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.float(&["max-scale-up-rate"], &mut self.max_scale_up_rate)?;
-        data.float(&["max-scale-down-rate"], &mut self.max_scale_down_rate)?;
-        data.boolean(&["enable-scale-to-zero"], &mut self.enable_scale_to_zero)?;
-        data.duration(
-            &["scale-to-zero-grace-period"],
-            &mut self.scale_to_zero_grace_period,
-        )?;
-        data.duration(
-            &["scale-to-zero-pod-retention-period"],
-            &mut self.scale_to_zero_pod_retention_period,
-        )?;
-        data.number(&["initial-scale"], &mut self.initial_scale)?;
-        data.boolean(
-            &["allow-zero-initial-scale"],
-            &mut self.allow_zero_initial_scale,
-        )?;
-        data.number(&["min-scale"], &mut self.min_scale)?;
-        data.number(&["max-scale"], &mut self.max_scale)?;
-        data.number(&["max-scale-limit"], &mut self.max_scale_limit)?;
-        data.duration(&["scale-down-delay"], &mut self.scale_down_delay)
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let broken = self.load_faults().into_iter().chain(self.scale_faults());
-        match broken.flatten().next() {
-            Some(fault) => Err(ConfigError::Invalid(fault)),
-            None => Ok(()),
+        for (key, field) in [
+            ("enable-scale-to-zero", &mut self.enable_scale_to_zero),
+            (
+                "allow-zero-initial-scale",
+                &mut self.allow_zero_initial_scale,
+            ),
+        ] {
+            data.boolean(&[key], field)?;
         }
+        for (key, field) in [
+            ("initial-scale", &mut self.initial_scale),
+            ("min-scale", &mut self.min_scale),
+            ("max-scale", &mut self.max_scale),
+            ("max-scale-limit", &mut self.max_scale_limit),
+        ] {
+            data.number(&[key], field)?;
+        }
+        let grace = &mut self.scale_to_zero_grace_period;
+        data.duration(&["scale-to-zero-grace-period"], grace, |it| {
+            (it.0 <= 0).then_some("must be positive")
+        })?;
+        let retention = &mut self.scale_to_zero_pod_retention_period;
+        let key = "scale-to-zero-pod-retention-period";
+        data.duration(&[key], retention, any_length)?;
+        data.duration(&["scale-down-delay"], &mut self.scale_down_delay, |it| {
+            let fraction = it.0 > 0 && !it.is_whole_seconds();
+            fraction.then_some("must be specified with at most second precision")
+        })
     }
 
-    fn load_faults(&self) -> [Option<String>; 8] {
+    fn load_faults(&self) -> [Option<String>; 5] {
         let percentage = self.container_concurrency_target_percentage;
-        let window = self.stable_window;
+        let target = percentage / 100.0 * self.container_concurrency_target_default;
+        let rps = self.requests_per_second_target_default;
+        let burst = self.target_burst_capacity;
+        let capacity = self.activator_capacity;
         let fault = |broken: bool, text: String| broken.then_some(text);
         [
             fault(
+                burst < 0.0 && burst != -1.0,
+                format!(
+                    "target-burst-capacity must be either non-negative or -1 (for unlimited), was: {burst}"
+                ),
+            ),
+            fault(
                 percentage <= 0.0 || percentage > 100.0,
-                format!("container-concurrency-target-percentage = {percentage} is outside of valid range of (0, 100]"),
+                format!(
+                    "container-concurrency-target-percentage = {percentage} is outside of valid range of (0, 100]"
+                ),
             ),
             fault(
-                self.container_concurrency_target_default * percentage / 100.0 < 0.01,
-                "container-concurrency-target-percentage and container-concurrency-target-default yield a target concurrency that can't be less than 0.01".to_owned(),
+                target < SMALLEST_TARGET,
+                format!(
+                    "container-concurrency-target-percentage and container-concurrency-target-default yield target concurrency of {target}, can't be less than {SMALLEST_TARGET}"
+                ),
             ),
             fault(
-                self.requests_per_second_target_default * percentage / 100.0 < 0.01,
-                "requests-per-second-target-default must be at least 0.01 after the target percentage".to_owned(),
+                rps < SMALLEST_TARGET,
+                format!(
+                    "requests-per-second-target-default must be at least {SMALLEST_TARGET}, was: {rps}"
+                ),
             ),
             fault(
-                self.target_burst_capacity < 0.0 && self.target_burst_capacity != -1.0,
-                format!("target-burst-capacity must be either non-negative or -1 (for unlimited), was: {}", self.target_burst_capacity),
-            ),
-            fault(
-                window < SHORTEST_WINDOW || window > LONGEST_WINDOW || window.subsec_nanos() != 0,
-                format!("stable-window = {window:?} must be in [6s, 1h] and of whole seconds"),
-            ),
-            fault(
-                !(1.0..=100.0).contains(&self.panic_window_percentage),
-                format!("panic-window-percentage = {} must be in [1, 100] interval", self.panic_window_percentage),
-            ),
-            fault(
-                !(110.0..=1000.0).contains(&self.panic_threshold_percentage),
-                format!("panic-threshold-percentage = {} must be in [110, 1000] interval", self.panic_threshold_percentage),
-            ),
-            fault(
-                self.activator_capacity < 1.0,
-                format!("activator-capacity = {}, must be at least 1", self.activator_capacity),
+                capacity < 1.0,
+                format!("activator-capacity = {capacity}, must be at least 1"),
             ),
         ]
     }
 
-    fn scale_faults(&self) -> [Option<String>; 8] {
+    fn rate_faults(&self) -> [Option<String>; 6] {
+        let (up, down) = (self.max_scale_up_rate, self.max_scale_down_rate);
+        let window = self.stable_window;
+        let shown = Nanos::from(window);
+        let panic_window = self.panic_window_percentage;
+        let panic_threshold = self.panic_threshold_percentage;
         let fault = |broken: bool, text: String| broken.then_some(text);
-        let smallest = if self.allow_zero_initial_scale { 0 } else { 1 };
-        let limit = self.max_scale_limit;
         [
             fault(
-                self.max_scale_up_rate <= 1.0,
+                up <= 1.0,
+                format!("max-scale-up-rate = {up}, must be greater than 1.0"),
+            ),
+            fault(
+                down <= 1.0,
+                format!("max-scale-down-rate = {down}, must be greater than 1.0"),
+            ),
+            fault(
+                window < SHORTEST_WINDOW || window > LONGEST_WINDOW,
+                format!("stable-window = {shown}, must be in [6s; 1h0m0s] range"),
+            ),
+            fault(
+                window.subsec_nanos() != 0,
+                format!("stable-window = {shown}, must be specified with at most second precision"),
+            ),
+            fault(
+                !(1.0..=100.0).contains(&panic_window),
+                format!("panic-window-percentage = {panic_window}, must be in [1, 100] interval"),
+            ),
+            fault(
+                panic_threshold <= 0.0,
+                format!("panic-threshold-percentage = {panic_threshold}, must be positive"),
+            ),
+        ]
+    }
+
+    fn scale_faults(&self) -> [Option<String>; 5] {
+        let (initial, min, max) = (self.initial_scale, self.min_scale, self.max_scale);
+        let limit = self.max_scale_limit;
+        let smallest = i32::from(limit > 0);
+        let fault = |broken: bool, text: String| broken.then_some(text);
+        [
+            fault(
+                initial < i32::from(!self.allow_zero_initial_scale),
                 format!(
-                    "max-scale-up-rate = {}, must be greater than 1.0",
-                    self.max_scale_up_rate
+                    "initial-scale = {initial}, must be at least 0 (or at least 1 when allow-zero-initial-scale is false)"
                 ),
             ),
+            fault(min < 0, format!("min-scale = {min}, must be at least 0")),
             fault(
-                self.max_scale_down_rate <= 1.0,
+                max < smallest || limit > 0 && max > limit,
                 format!(
-                    "max-scale-down-rate = {}, must be greater than 1.0",
-                    self.max_scale_down_rate
+                    "max-scale = {max}, must be in [{smallest}, max-scale-limit({limit})] range"
                 ),
-            ),
-            fault(
-                self.scale_to_zero_grace_period.is_zero(),
-                "scale-to-zero-grace-period must be positive".to_owned(),
-            ),
-            fault(
-                self.initial_scale < smallest,
-                format!(
-                    "initial-scale = {}, must be at least {smallest} (or at least 0 when allow-zero-initial-scale is true)",
-                    self.initial_scale
-                ),
-            ),
-            fault(
-                self.min_scale < 0,
-                format!("min-scale = {}, must be at least 0", self.min_scale),
             ),
             fault(
                 limit < 0,
                 format!("max-scale-limit = {limit}, must be at least 0"),
             ),
             fault(
-                self.max_scale < 0 || limit > 0 && !(1..=limit).contains(&self.max_scale),
-                format!(
-                    "max-scale = {}, must be in [{}, max-scale-limit({limit})] range",
-                    self.max_scale,
-                    limit.min(1)
-                ),
-            ),
-            fault(
-                self.max_scale > 0 && self.min_scale > self.max_scale,
-                format!(
-                    "min-scale ({}) must be less than max-scale ({})",
-                    self.min_scale, self.max_scale
-                ),
+                max > 0 && min > max,
+                format!("min-scale ({min}) must be less than max-scale ({max})"),
             ),
         ]
     }

@@ -1,8 +1,9 @@
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::reader::{Reader, boolean};
+use super::reader::Reader;
 use super::{ConfigError, Data};
-use crate::template::Template;
+use crate::template::{Context, Template, TemplateError};
 
 /// config-defaults: what a template gets where it says nothing, and its limits.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,102 +68,143 @@ impl Default for DefaultsConfig {
 impl DefaultsConfig {
     /// Reads the data of config-defaults.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
+        Self::read(&Reader::new(data))
+    }
+
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        let data = Reader(data);
-        config.read_timeouts(&data)?;
-        config.read_resources(&data)?;
-        data.template(
-            &["container-name-template"],
-            &mut config.container_name_template,
-        )?;
-        data.template(
-            &["init-container-name-template"],
-            &mut config.init_container_name_template,
-        )?;
-        data.number(
-            &["container-concurrency"],
-            &mut config.container_concurrency,
-        )?;
-        let limit = &mut config.container_concurrency_max_limit;
-        data.number(&["container-concurrency-max-limit"], limit)?;
-        let zero = &mut config.allow_container_concurrency_zero;
-        data.boolean(&["allow-container-concurrency-zero"], zero)?;
-        if let Some((_, text)) = data.get(&["enable-service-links"]) {
-            config.enable_service_links = boolean(text);
+        config.read_names(data)?;
+        config.read_timeouts(data)?;
+        config.read_concurrency(data)?;
+        config.read_resources(data)?;
+        if let Some(text) = data.get("enable-service-links") {
+            config.enable_service_links = match text {
+                text if text.eq_ignore_ascii_case("true") => Some(true),
+                text if text.eq_ignore_ascii_case("false") => Some(false),
+                _ => None,
+            };
         }
-        config.check()?;
-        Ok(config)
+        match config
+            .timeout_fault()
+            .or_else(|| config.concurrency_fault())
+        {
+            Some(fault) => Err(ConfigError::Invalid(fault)),
+            None => Ok(config),
+        }
+    }
+
+    fn read_names(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
+        for (key, field) in [
+            (
+                "init-container-name-template",
+                &mut self.init_container_name_template,
+            ),
+            ("container-name-template", &mut self.container_name_template),
+        ] {
+            data.with(&[key], field, |text| {
+                let template = Template::parse(text)?;
+                template.render(&Context::from(&ObjectMeta::default()))?;
+                Ok::<_, TemplateError>(template)
+            })?;
+        }
+        Ok(())
     }
 
     fn read_timeouts(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.number(
-            &["revision-timeout-seconds"],
-            &mut self.revision_timeout_seconds,
-        )?;
-        data.number(
-            &["max-revision-timeout-seconds"],
-            &mut self.max_revision_timeout_seconds,
-        )?;
+        let timeout = &mut self.revision_timeout_seconds;
+        data.number(&["revision-timeout-seconds"], timeout)?;
+        let longest = &mut self.max_revision_timeout_seconds;
+        data.number(&["max-revision-timeout-seconds"], longest)?;
         self.revision_response_start_timeout_seconds = self.revision_timeout_seconds;
-        data.number(
-            &["revision-response-start-timeout-seconds"],
-            &mut self.revision_response_start_timeout_seconds,
-        )?;
-        data.number(
-            &["revision-idle-timeout-seconds"],
-            &mut self.revision_idle_timeout_seconds,
-        )
+        for (key, field) in [
+            (
+                "revision-response-start-timeout-seconds",
+                &mut self.revision_response_start_timeout_seconds,
+            ),
+            (
+                "revision-idle-timeout-seconds",
+                &mut self.revision_idle_timeout_seconds,
+            ),
+        ] {
+            data.number(&[key], field)?;
+            // Less than none is none.
+            *field = (*field).max(0);
+        }
+        Ok(())
+    }
+
+    fn read_concurrency(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
+        let concurrency = &mut self.container_concurrency;
+        data.number(&["container-concurrency"], concurrency)?;
+        let limit = &mut self.container_concurrency_max_limit;
+        data.number(&["container-concurrency-max-limit"], limit)?;
+        let zero = &mut self.allow_container_concurrency_zero;
+        data.boolean(&["allow-container-concurrency-zero"], zero)
     }
 
     fn read_resources(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.quantity(&["revision-cpu-request"], &mut self.revision_cpu_request)?;
-        data.quantity(&["revision-cpu-limit"], &mut self.revision_cpu_limit)?;
-        data.quantity(
-            &["revision-memory-request"],
-            &mut self.revision_memory_request,
-        )?;
-        data.quantity(&["revision-memory-limit"], &mut self.revision_memory_limit)?;
-        data.quantity(
-            &["revision-ephemeral-storage-request"],
-            &mut self.revision_ephemeral_storage_request,
-        )?;
-        data.quantity(
-            &["revision-ephemeral-storage-limit"],
-            &mut self.revision_ephemeral_storage_limit,
-        )
+        for (key, field) in [
+            ("revision-cpu-request", &mut self.revision_cpu_request),
+            ("revision-cpu-limit", &mut self.revision_cpu_limit),
+            ("revision-memory-request", &mut self.revision_memory_request),
+            ("revision-memory-limit", &mut self.revision_memory_limit),
+            (
+                "revision-ephemeral-storage-request",
+                &mut self.revision_ephemeral_storage_request,
+            ),
+            (
+                "revision-ephemeral-storage-limit",
+                &mut self.revision_ephemeral_storage_limit,
+            ),
+        ] {
+            data.quantity(&[key], field)?;
+        }
+        Ok(())
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
+    fn timeout_fault(&self) -> Option<String> {
         let timeout = self.revision_timeout_seconds;
+        let longest = self.max_revision_timeout_seconds;
         let start = self.revision_response_start_timeout_seconds;
         let idle = self.revision_idle_timeout_seconds;
-        let least = i64::from(!self.allow_container_concurrency_zero);
-        let (concurrency, most) = (
+        let beyond = |what: &str, value: i64, limit: &str, most: i64| {
+            format!("{what} ({value}) cannot be greater than {limit} ({most})")
+        };
+        if timeout > longest {
+            let limit = "max-revision-timeout-seconds";
+            Some(beyond("revision-timeout-seconds", timeout, limit, longest))
+        } else if timeout < 0 {
+            // No revision without a timeout of its own could ever be made.
+            Some(format!(
+                "revision-timeout-seconds ({timeout}) cannot be negative"
+            ))
+        } else if start > timeout {
+            let key = "revision-response-start-timeout-seconds";
+            Some(beyond(key, start, "revision-timeout-seconds", timeout))
+        } else if idle > timeout {
+            let key = "revision-idle-timeout-seconds";
+            Some(beyond(key, idle, "revision-timeout-seconds", timeout))
+        } else {
+            None
+        }
+    }
+
+    fn concurrency_fault(&self) -> Option<String> {
+        let (concurrency, limit) = (
             self.container_concurrency,
             self.container_concurrency_max_limit,
         );
-        let fault = if timeout > self.max_revision_timeout_seconds {
-            format!(
-                "revision-timeout-seconds ({timeout}) cannot be greater than max-revision-timeout-seconds ({})",
-                self.max_revision_timeout_seconds
-            )
-        } else if timeout <= 0 {
-            format!("revision-timeout-seconds ({timeout}) must be positive")
-        } else if start > timeout || start < 0 {
-            format!(
-                "revision-response-start-timeout-seconds ({start}) cannot be greater than revision-timeout-seconds ({timeout}) or negative"
-            )
-        } else if idle > timeout || idle < 0 {
-            format!(
-                "revision-idle-timeout-seconds ({idle}) cannot be greater than revision-timeout-seconds ({timeout}) or negative"
-            )
-        } else if most < 1 {
-            format!("container-concurrency-max-limit ({most}) must be at least 1")
-        } else if concurrency < least || concurrency > most {
-            format!("container-concurrency ({concurrency}) must be in [{least}, {most}]")
+        if limit < 1 {
+            let most = i32::MAX;
+            Some(format!(
+                "expected 1 <= {limit} <= {most}: container-concurrency-max-limit"
+            ))
+        } else if !(0..=limit).contains(&concurrency) {
+            Some(format!(
+                "expected 0 <= {concurrency} <= {limit}: container-concurrency"
+            ))
         } else {
-            return Ok(());
-        };
-        Err(ConfigError::Invalid(fault))
+            None
+        }
     }
 }

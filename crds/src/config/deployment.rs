@@ -2,10 +2,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use serde::Deserialize;
 
-use super::reader::{Reader, choice};
-use super::{ConfigError, Data};
+use super::reader::Reader;
+use super::{ConfigError, Data, yaml};
+use crate::duration::Nanos;
+use crate::validation::names::{is_label_value, is_qualified, subdomain};
 
 /// config-deployment: how pods of revisions are made.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,10 +62,9 @@ pub enum AffinityType {
 }
 
 /// Which revisions get a runtime class.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuntimeClass {
     /// Labels that a revision must have; empty matches all.
-    #[serde(default)]
     pub selector: BTreeMap<String, String>,
 }
 
@@ -98,10 +98,18 @@ impl Default for DeploymentConfig {
 impl DeploymentConfig {
     /// Reads the data of config-deployment. The sidecar's image must be there.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
+        Self::read(&Reader::new(data))
+    }
+
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        config.read_pods(&Reader(data))?;
-        config.read_sidecar(&Reader(data))?;
-        config.check()?;
+        config.read_pods(data)?;
+        config.read_sidecar(data);
+        config.read_resources(data)?;
+        if config.queue_sidecar_image.is_empty() {
+            let fault = "queue-sidecar-image cannot be empty or unset";
+            return Err(ConfigError::Invalid(fault.to_owned()));
+        }
         Ok(config)
     }
 
@@ -119,6 +127,7 @@ impl DeploymentConfig {
     }
 
     fn read_pods(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
+        let positive = |it: Nanos| (it.0 <= 0).then_some("cannot be a non-positive duration");
         data.set(
             &[
                 "registries-skipping-tag-resolving",
@@ -129,43 +138,58 @@ impl DeploymentConfig {
         data.duration(
             &["digest-resolution-timeout", "digestResolutionTimeout"],
             &mut self.digest_resolution_timeout,
+            positive,
         )?;
         data.duration(
             &["progress-deadline", "progressDeadline"],
             &mut self.progress_deadline,
-        )?;
-        data.with(
-            &["default-affinity-type"],
-            &mut self.default_affinity_type,
-            |text| {
-                choice(
-                    text,
-                    &[
-                        (
-                            "prefer-spread-revision-over-nodes",
-                            AffinityType::PreferSpreadRevisionOverNodes,
-                        ),
-                        ("none", AffinityType::None),
-                    ],
-                )
+            |it| {
+                let fraction = !it.is_whole_seconds();
+                let fraction = fraction.then_some("must be rounded to a whole second");
+                positive(it).or(fraction)
             },
         )?;
+        if let Some(text) = data.get("default-affinity-type") {
+            self.default_affinity_type = affinity(text)?;
+        }
         data.with(
             &["runtime-class-name"],
             &mut self.runtime_class_name,
             runtime_classes,
         )?;
-        data.boolean(
-            &["pod-is-always-schedulable"],
-            &mut self.pod_is_always_schedulable,
-        )
+        let schedulable = &mut self.pod_is_always_schedulable;
+        data.boolean(&["pod-is-always-schedulable"], schedulable)
     }
 
-    fn read_sidecar(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.text(
-            &["queue-sidecar-image", "queueSidecarImage"],
-            &mut self.queue_sidecar_image,
-        );
+    fn read_sidecar(&mut self, data: &Reader<'_>) {
+        let image = &mut self.queue_sidecar_image;
+        data.text(&["queue-sidecar-image", "queueSidecarImage"], image);
+        let audiences = &mut self.queue_sidecar_token_audiences;
+        data.set(&["queue-sidecar-token-audiences"], audiences);
+        for (key, field) in [
+            ("queue-sidecar-rootca", &mut self.queue_sidecar_rootca),
+            (
+                "queue-sidecar-tls-min-version",
+                &mut self.queue_sidecar_tls_min_version,
+            ),
+            (
+                "queue-sidecar-tls-max-version",
+                &mut self.queue_sidecar_tls_max_version,
+            ),
+            (
+                "queue-sidecar-tls-cipher-suites",
+                &mut self.queue_sidecar_tls_cipher_suites,
+            ),
+            (
+                "queue-sidecar-tls-curve-preferences",
+                &mut self.queue_sidecar_tls_curve_preferences,
+            ),
+        ] {
+            data.text(&[key], field);
+        }
+    }
+
+    fn read_resources(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
         for (keys, field) in [
             (
                 ["queue-sidecar-cpu-request", "queueSidecarCPURequest"],
@@ -200,52 +224,42 @@ impl DeploymentConfig {
         ] {
             data.quantity(&keys, field)?;
         }
-        data.set(
-            &["queue-sidecar-token-audiences"],
-            &mut self.queue_sidecar_token_audiences,
-        );
-        data.text(&["queue-sidecar-rootca"], &mut self.queue_sidecar_rootca);
-        data.text(
-            &["queue-sidecar-tls-min-version"],
-            &mut self.queue_sidecar_tls_min_version,
-        );
-        data.text(
-            &["queue-sidecar-tls-max-version"],
-            &mut self.queue_sidecar_tls_max_version,
-        );
-        data.text(
-            &["queue-sidecar-tls-cipher-suites"],
-            &mut self.queue_sidecar_tls_cipher_suites,
-        );
-        let curves = &mut self.queue_sidecar_tls_curve_preferences;
-        data.text(&["queue-sidecar-tls-curve-preferences"], curves);
         Ok(())
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let deadline = self.progress_deadline;
-        let fault = if self.queue_sidecar_image.is_empty() {
-            "queue-sidecar-image cannot be empty or unset".to_owned()
-        } else if deadline.is_zero() {
-            format!("progress-deadline cannot be a non-positive duration, was {deadline:?}")
-        } else if deadline.subsec_nanos() != 0 {
-            format!("progress-deadline must be rounded to a whole second, was {deadline:?}")
-        } else if self.digest_resolution_timeout.is_zero() {
-            "digest-resolution-timeout cannot be a non-positive duration, was 0s".to_owned()
-        } else {
-            return Ok(());
-        };
-        Err(ConfigError::Invalid(fault))
     }
 }
 
-fn runtime_classes(text: &str) -> Result<BTreeMap<String, RuntimeClass>, serde_yaml::Error> {
-    if text.trim().is_empty() {
-        return Ok(BTreeMap::new());
+fn affinity(text: &str) -> Result<AffinityType, ConfigError> {
+    match text {
+        "prefer-spread-revision-over-nodes" => Ok(AffinityType::PreferSpreadRevisionOverNodes),
+        "none" => Ok(AffinityType::None),
+        other => Err(ConfigError::Invalid(format!(
+            "unsupported default-affinity-type value: {other:?}"
+        ))),
     }
-    let classes: BTreeMap<String, Option<RuntimeClass>> = serde_yaml::from_str(text)?;
-    Ok(classes
-        .into_iter()
-        .map(|(name, class)| (name, class.unwrap_or_default()))
-        .collect())
+}
+
+fn runtime_classes(text: &str) -> Result<BTreeMap<String, RuntimeClass>, String> {
+    let value = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+    let classes = yaml::entries(value)?.into_iter();
+    classes
+        .map(|(name, class)| runtime_class(name, class))
+        .collect()
+}
+
+fn runtime_class(name: String, class: serde_yaml::Value) -> Result<(String, RuntimeClass), String> {
+    let faults = subdomain(&name);
+    if !faults.is_empty() {
+        return Err(format!(
+            "{name} is not a DNS subdomain: {}",
+            faults.join("; ")
+        ));
+    }
+    let selector = yaml::labels(yaml::fields_of(class)?.remove("selector"))?;
+    let fault = selector
+        .iter()
+        .find(|(key, value)| !is_qualified(key) || !is_label_value(value));
+    match fault {
+        Some((key, value)) => Err(format!("{name}: {key}: {value} can't be a label")),
+        None => Ok((name, RuntimeClass { selector })),
+    }
 }

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
-use super::{ConfigError, Data, example};
+use super::reader::Reader;
+use super::{ConfigError, Data, example, yaml};
 
 /// config-domain: domains and the Routes that get them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,33 +11,46 @@ pub struct DomainConfig {
 }
 
 /// One domain.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DomainEntry {
     /// Labels that a Route must have; empty matches all.
-    #[serde(default)]
     pub selector: BTreeMap<String, String>,
     /// Whether the domain's certificate covers all names below it.
-    #[serde(default, rename = "type")]
     pub type_: DomainType,
 }
 
 /// Whether a domain's certificate covers all names below it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DomainType {
     /// It does not.
     #[default]
-    #[serde(alias = "")]
     Plain,
     /// It does.
     Wildcard,
 }
 
+impl DomainEntry {
+    /// Whether one certificate covers all names of a namespace below the domain: where its type
+    /// says so, and always for the domain of every Route.
+    pub fn is_wildcard(&self) -> bool {
+        self.selector.is_empty() || self.type_ == DomainType::Wildcard
+    }
+}
+
 impl DomainConfig {
     /// Reads the data of config-domain.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
-        let domains = data.iter().filter(|(domain, _)| *domain != example::KEY);
-        let domains = domains.map(|(domain, value)| Ok((domain.clone(), entry(domain, value)?)));
+        Self::read(&Reader::new(data))
+    }
+
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
+        let domains = data.with_prefix("");
+        let domains = domains.filter(|(domain, _)| *domain != example::KEY);
+        let domains = domains.map(|(domain, value)| {
+            let entry = entry(domain, value, data);
+            let entry = entry.map_err(|why| ConfigError::unreadable(domain, &why))?;
+            Ok((domain.to_owned(), entry))
+        });
         Ok(Self {
             domains: domains.collect::<Result<_, ConfigError>>()?,
         })
@@ -58,12 +70,19 @@ impl DomainConfig {
     }
 }
 
-fn entry(domain: &str, value: &str) -> Result<DomainEntry, ConfigError> {
-    if value.trim().is_empty() {
-        return Ok(DomainEntry::default());
-    }
-    let entry: Result<Option<DomainEntry>, _> = serde_yaml::from_str(value);
-    Ok(entry
-        .map_err(|error| ConfigError::unreadable(domain, &error))?
-        .unwrap_or_default())
+fn entry(domain: &str, value: &str, data: &Reader<'_>) -> Result<DomainEntry, String> {
+    let mut fields = yaml::fields(value)?;
+    let selector = yaml::labels(fields.remove("selector"))?;
+    let type_ = yaml::text(&fields.remove("type").unwrap_or_default())?;
+    let type_ = match type_.as_str() {
+        "" => DomainType::Plain,
+        "wildcard" => DomainType::Wildcard,
+        other => {
+            data.note(format!(
+                "{domain}: type has no effect: {other:?} is not wildcard"
+            ));
+            DomainType::Plain
+        }
+    };
+    Ok(DomainEntry { selector, type_ })
 }

@@ -1,4 +1,4 @@
-use super::reader::{Reader, choice};
+use super::reader::Reader;
 use super::{ConfigError, Data};
 
 /// Whether users may use a feature.
@@ -65,9 +65,9 @@ macro_rules! features {
         }
 
         impl FeaturesConfig {
-            fn read(&mut self, data: &Reader<'_>) {
-                $(set(data, $key, &FLAGS, &mut self.$field);)*
-                set(data, "secure-pod-defaults", &SECURITY, &mut self.secure_pod_defaults);
+            fn read_flags(&mut self, data: &Reader<'_>) {
+                $(data.choice($key, &FLAGS, &mut self.$field);)*
+                data.choice("secure-pod-defaults", &SECURITY, &mut self.secure_pod_defaults);
             }
         }
     };
@@ -144,17 +144,16 @@ features! {
         "kubernetes.podspec-volumes-mount-propagation" Disabled,
 }
 
-fn set<T: Copy>(data: &Reader<'_>, key: &str, choices: &[(&str, T)], field: &mut T) {
-    if let Some(Ok(value)) = data.get(&[key]).map(|(_, text)| choice(text, choices)) {
-        *field = value;
-    }
-}
-
 impl FeaturesConfig {
     /// Reads the data of config-features. Never fails: unknown values are ignored.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
+        Self::read(&Reader::new(data))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "all config maps are read alike")]
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        config.read(&Reader(data));
+        config.read_flags(data);
         Ok(config)
     }
 }

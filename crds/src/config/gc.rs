@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::reader::{Reader, duration};
+use super::reader::{Reader, nanos};
 use super::{ConfigError, Data};
 
 const DISABLED: &str = "disabled";
@@ -32,35 +32,27 @@ impl Default for GcConfig {
 impl GcConfig {
     /// Reads the data of config-gc.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
+        Self::read(&Reader::new(data))
+    }
+
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        let data = Reader(data);
-        let since = |text: &str| if_enabled(text, duration);
-        data.with(
-            &["retain-since-create-time"],
-            &mut config.retain_since_create_time,
-            since,
-        )?;
+        let create = &mut config.retain_since_create_time;
+        limit(data, "retain-since-create-time", create, time)?;
         let last_active = &mut config.retain_since_last_active_time;
-        data.with(&["retain-since-last-active-time"], last_active, since)?;
-        data.number(
-            &["min-non-active-revisions"],
-            &mut config.min_non_active_revisions,
-        )?;
-        data.with(
-            &["max-non-active-revisions"],
-            &mut config.max_non_active_revisions,
-            |text| {
-                if_enabled(text, |text| {
-                    text.parse()
-                        .map_err(|error: std::num::ParseIntError| error.to_string())
-                })
-            },
-        )?;
+        limit(data, "retain-since-last-active-time", last_active, time)?;
+        let max = &mut config.max_non_active_revisions;
+        limit(data, "max-non-active-revisions", max, count)?;
+        let mut min = i64::try_from(config.min_non_active_revisions).unwrap_or(i64::MAX);
+        data.number(&["min-non-active-revisions"], &mut min)?;
+        config.min_non_active_revisions = usize::try_from(min).map_err(|_| {
+            let fault = format!("min-non-active-revisions must be non-negative, was: {min}");
+            ConfigError::Invalid(fault)
+        })?;
         match config.max_non_active_revisions {
             Some(max) if config.min_non_active_revisions > max => {
                 Err(ConfigError::Invalid(format!(
-                    "min-non-active-revisions({}) must be <= max-non-active-revisions({max})",
-                    config.min_non_active_revisions
+                    "min-non-active-revisions({min}) must be <= max-non-active-revisions({max})"
                 )))
             }
             _ => Ok(config),
@@ -68,12 +60,30 @@ impl GcConfig {
     }
 }
 
-fn if_enabled<T>(
-    text: &str,
-    read: impl FnOnce(&str) -> Result<T, String>,
-) -> Result<Option<T>, String> {
-    if text.eq_ignore_ascii_case(DISABLED) {
-        return Ok(None);
+/// Reads a limit that can be `disabled`; an empty text leaves it alone.
+fn limit<T: Copy>(
+    data: &Reader<'_>,
+    key: &str,
+    field: &mut Option<T>,
+    read: fn(&str) -> Result<T, String>,
+) -> Result<(), ConfigError> {
+    let before = *field;
+    data.with(&[key], field, |text| match text.trim() {
+        "" => Ok(before),
+        text if text.eq_ignore_ascii_case(DISABLED) => Ok(None),
+        text => read(text).map(Some),
+    })
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    nanos(text)?
+        .to_std()
+        .ok_or_else(|| "must be non-negative".to_owned())
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse::<i64>().map(usize::try_from) {
+        Ok(Ok(count)) => Ok(count),
+        _ => Err(format!("{text:?} is not a count")),
     }
-    read(text).map(Some)
 }

@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::reader::Reader;
+use super::reader::{Reader, any_length};
 use super::{ConfigError, Data};
+use crate::duration::Nanos;
 
 const MOST_BUCKETS: u32 = 10;
 const PREFIX: &str = "map-lease-prefix.";
@@ -37,39 +38,112 @@ impl Default for LeaderElectionConfig {
 impl LeaderElectionConfig {
     /// Reads the data of config-leader-election.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
+        Self::read(&Reader::new(data))
+    }
+
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        let reader = Reader(data);
-        reader.duration(
-            &["lease-duration", "leaseDuration"],
-            &mut config.lease_duration,
-        )?;
-        reader.duration(
-            &["renew-deadline", "renewDeadline"],
-            &mut config.renew_deadline,
-        )?;
-        reader.duration(&["retry-period", "retryPeriod"], &mut config.retry_period)?;
-        reader.number(&["buckets"], &mut config.buckets)?;
-        let prefixes = data
-            .iter()
-            .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?.to_owned(), value.clone())));
+        for (keys, field) in [
+            (
+                ["lease-duration", "leaseDuration"],
+                &mut config.lease_duration,
+            ),
+            (
+                ["renew-deadline", "renewDeadline"],
+                &mut config.renew_deadline,
+            ),
+            (["retry-period", "retryPeriod"], &mut config.retry_period),
+        ] {
+            data.duration(&keys, field, any_length)?;
+        }
+        data.number(&["buckets"], &mut config.buckets)?;
+        let prefixes = data.with_prefix(PREFIX);
+        let prefixes = prefixes.map(|(from, to)| (from.to_owned(), to.to_owned()));
         config.map_lease_prefix = prefixes.collect();
         config.check()?;
         Ok(config)
     }
 
+    /// What the names of the leases of a set begin with: `stem`, unless `map-lease-prefix.` and the
+    /// stem without its last dot name something else. Upper and lower case are the same there.
+    pub fn lease_stem(&self, stem: &str) -> String {
+        let Some(prefix) = stem.strip_suffix('.') else {
+            return stem.to_owned();
+        };
+        let mut other = self.map_lease_prefix.iter();
+        let other = other.find(|(from, to)| from.eq_ignore_ascii_case(prefix) && !to.is_empty());
+        other.map_or(stem.to_owned(), |(_, to)| {
+            format!("{}.", to.to_ascii_lowercase())
+        })
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
+        let mut prefixes = BTreeSet::new();
+        let twice = self
+            .map_lease_prefix
+            .values()
+            .find(|to| !to.is_empty() && !prefixes.insert(to.to_ascii_lowercase()));
+        let [lease, renew, retry] =
+            [self.lease_duration, self.renew_deadline, self.retry_period].map(Nanos::from);
         let fault = if !(1..=MOST_BUCKETS).contains(&self.buckets) {
             format!(
                 "buckets: value must be between 1 <= {} <= {MOST_BUCKETS}",
                 self.buckets
             )
         } else if self.renew_deadline >= self.lease_duration {
-            "renew-deadline must be shorter than lease-duration".to_owned()
+            format!("renew-deadline ({renew}) must be shorter than lease-duration ({lease})")
         } else if self.retry_period.is_zero() || self.retry_period >= self.renew_deadline {
-            "retry-period must be positive and shorter than renew-deadline".to_owned()
+            format!(
+                "retry-period ({retry}) must be positive and shorter than renew-deadline ({renew})"
+            )
+        } else if let Some(twice) = twice {
+            format!("map-lease-prefix: {twice:?} is the prefix of more than one set")
         } else {
             return Ok(());
         };
         Err(ConfigError::Invalid(fault))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LeaderElectionConfig;
+    use crate::config::Data;
+
+    fn parse(pairs: &[(&str, &str)]) -> Result<LeaderElectionConfig, String> {
+        let pairs = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        LeaderElectionConfig::parse(&pairs.collect::<Data>()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_set_of_leases_can_have_another_name() {
+        let (stem, other) = (
+            "controller.x.route.reconciler.",
+            "controller.x.gc.reconciler.",
+        );
+        let config = parse(&[
+            ("map-lease-prefix.controller.x.route.Reconciler", "Routes"),
+            ("map-lease-prefix.controller.x.gc.reconciler", ""),
+        ])
+        .unwrap();
+        assert_eq!(config.lease_stem(stem), "routes.");
+        assert_eq!(config.lease_stem(other), other);
+        assert_eq!(
+            config.lease_stem("autoscaler-bucket-"),
+            "autoscaler-bucket-"
+        );
+    }
+
+    #[test]
+    fn two_sets_never_share_their_leases() {
+        let twice = parse(&[
+            ("map-lease-prefix.a", "same"),
+            ("map-lease-prefix.b", "Same"),
+        ]);
+        let fault = "map-lease-prefix: \"Same\" is the prefix of more than one set";
+        assert_eq!(twice, Err(fault.to_owned()));
+        assert!(parse(&[("map-lease-prefix.a", ""), ("map-lease-prefix.b", "")]).is_ok());
     }
 }

@@ -1,8 +1,19 @@
 use std::collections::BTreeMap;
 
+use super::reader::{Reader, choice};
 use super::{ConfigError, Data};
 
-const LEVELS: [&str; 7] = ["debug", "info", "warn", "error", "dpanic", "panic", "fatal"];
+/// The peer's names of levels; the second word for `warn` is its own.
+const LEVELS: [(&str, &str); 8] = [
+    ("debug", "debug"),
+    ("info", "info"),
+    ("warn", "warn"),
+    ("warning", "warn"),
+    ("error", "error"),
+    ("dpanic", "dpanic"),
+    ("panic", "panic"),
+    ("fatal", "fatal"),
+];
 
 /// config-logging: what the parts of the system log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,35 +25,34 @@ pub struct LoggingConfig {
 }
 
 impl LoggingConfig {
-    /// Reads the data of config-logging.
+    /// Reads the data of config-logging. Settings of the logger that are not JSON count as none.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
-        let zap = data.get("zap-logger-config").cloned().unwrap_or_default();
-        if !zap.trim().is_empty() {
-            let json: Result<serde_json::Value, _> = serde_json::from_str(&zap);
-            json.map_err(|error| ConfigError::unreadable("zap-logger-config", &error))?;
+        Self::read(&Reader::new(data))
+    }
+
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
+        const ZAP: &str = "zap-logger-config";
+        let zap = data.get(ZAP).unwrap_or_default();
+        let json = match zap.trim() {
+            "" => Ok(serde_json::Value::Null),
+            zap => serde_json::from_str(zap),
+        };
+        if let Err(error) = &json {
+            data.note(format!("{ZAP} has no effect: {error}"));
         }
-        let mut levels = BTreeMap::new();
-        for (key, level) in data {
-            let Some(part) = key.strip_prefix("loglevel.") else {
-                continue;
-            };
-            if level.is_empty() {
-                continue;
-            }
-            let known = LEVELS
-                .iter()
-                .find(|known| known.eq_ignore_ascii_case(level));
-            let known = known.ok_or_else(|| {
-                ConfigError::unreadable(
-                    key,
-                    &format!("{level:?} is not one of {}", LEVELS.join(", ")),
-                )
-            })?;
-            levels.insert(part.to_owned(), (*known).to_owned());
-        }
+        let levels = data.with_prefix("loglevel.");
+        let levels = levels.filter(|(_, level)| !level.is_empty());
+        let levels = levels.map(|(part, level)| match choice(level, &LEVELS) {
+            Ok(level) => Ok((part.to_owned(), level.to_owned())),
+            Err(why) => Err(ConfigError::unreadable(&format!("loglevel.{part}"), &why)),
+        });
         Ok(Self {
-            zap_logger_config: zap,
-            levels,
+            zap_logger_config: if json.is_ok() {
+                zap.to_owned()
+            } else {
+                String::new()
+            },
+            levels: levels.collect::<Result<_, ConfigError>>()?,
         })
     }
 

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use super::reader::{Reader, choice, duration};
+use super::reader::{Reader, any_length};
 use super::{ConfigError, Data};
+use crate::template::{Template, TemplateError};
 
 /// config-observability: logs, metrics and traces.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,110 +116,142 @@ impl Default for ObservabilityConfig {
 impl ObservabilityConfig {
     /// Reads the data of config-observability.
     pub fn parse(data: &Data) -> Result<Self, ConfigError> {
+        Self::read(&Reader::new(data))
+    }
+
+    pub(super) fn read(data: &Reader<'_>) -> Result<Self, ConfigError> {
         let mut config = Self::default();
-        config.read_logging(&Reader(data))?;
-        config.read_exporters(&Reader(data))?;
-        config.read_runtime(&Reader(data))?;
+        config.read_tracing(data)?;
+        config.metrics = metrics(data, "")?;
+        config.read_runtime(data)?;
+        config.request_metrics = metrics(data, "request-")?;
+        config.read_logging(data)?;
         Ok(config)
     }
 
     fn read_logging(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.boolean(
-            &["logging.enable-var-log-collection"],
-            &mut self.logging_enable_var_log_collection,
-        )?;
-        data.text(
-            &["logging.revision-url-template"],
-            &mut self.logging_revision_url_template,
-        );
-        data.text(
-            &["logging.request-log-template"],
-            &mut self.logging_request_log_template,
-        );
-        data.boolean(
-            &["logging.enable-request-log"],
-            &mut self.logging_enable_request_log,
-        )?;
-        data.boolean(
-            &["logging.enable-probe-request-log"],
-            &mut self.logging_enable_probe_request_log,
-        )
+        const TEMPLATE: &str = "logging.request-log-template";
+        for (key, field) in [
+            (
+                "logging.enable-var-log-collection",
+                &mut self.logging_enable_var_log_collection,
+            ),
+            (
+                "logging.enable-request-log",
+                &mut self.logging_enable_request_log,
+            ),
+            (
+                "logging.enable-probe-request-log",
+                &mut self.logging_enable_probe_request_log,
+            ),
+        ] {
+            data.boolean(&[key], field)?;
+        }
+        let url = &mut self.logging_revision_url_template;
+        data.text(&["logging.revision-url-template"], url);
+        data.text(&[TEMPLATE], &mut self.logging_request_log_template);
+        let template = &self.logging_request_log_template;
+        if template.is_empty() && self.logging_enable_request_log {
+            return Err(ConfigError::Invalid(format!(
+                "\"logging.enable-request-log\" was set to true, but no {TEMPLATE:?} was specified"
+            )));
+        }
+        match Template::parse(template) {
+            Ok(_) => Ok(()),
+            Err(TemplateError::Unsupported(what)) => {
+                data.note(format!("{TEMPLATE} has no effect: we don't know {what}"));
+                Ok(())
+            }
+            Err(error) => Err(ConfigError::unreadable(TEMPLATE, &error)),
+        }
     }
 
-    fn read_exporters(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        let keys = [
-            "metrics-protocol",
-            "metrics-endpoint",
-            "metrics-export-interval",
-        ];
-        exporter(data, keys, &METRICS, &mut self.metrics)?;
-        let keys = [
-            "request-metrics-protocol",
-            "request-metrics-endpoint",
-            "request-metrics-export-interval",
-        ];
-        exporter(data, keys, &METRICS, &mut self.request_metrics)?;
-        let keys = [
-            "tracing-protocol",
-            "tracing-endpoint",
-            "tracing-export-interval",
-        ];
-        exporter(data, keys, &TRACING, &mut self.tracing)?;
-        let needs = |protocol: &str, endpoint: &str| (protocol.to_owned(), endpoint.is_empty());
-        for (protocol, unset) in [
-            needs("metrics", &self.metrics.endpoint),
-            needs("request-metrics", &self.request_metrics.endpoint),
-            needs("tracing", &self.tracing.endpoint),
-        ] {
-            let sent = data
-                .get(&[&format!("{protocol}-protocol")])
-                .map(|(_, text)| text.to_owned());
-            if unset && matches!(sent.as_deref(), Some("grpc" | "http/protobuf")) {
-                return Err(ConfigError::Invalid(format!(
-                    "{protocol}-endpoint cannot be empty"
-                )));
-            }
+    fn read_tracing(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
+        let mut protocol = "none".to_owned();
+        data.text(&["tracing-protocol"], &mut protocol);
+        data.text(&["tracing-endpoint"], &mut self.tracing.endpoint);
+        data.float("tracing-sampling-rate", &mut self.tracing_sampling_rate)?;
+        self.tracing.protocol = named("tracing-protocol", &protocol, &TRACING)?;
+        let needs = match self.tracing.protocol {
+            TracingProtocol::Grpc | TracingProtocol::HttpProtobuf => Endpoint::Needed,
+            TracingProtocol::None | TracingProtocol::Stdout => Endpoint::Unused,
+        };
+        needs.check(&protocol, "tracing-endpoint", &self.tracing.endpoint)?;
+        let rate = self.tracing_sampling_rate;
+        if (0.0..=1.0).contains(&rate) {
+            return Ok(());
         }
-        Ok(())
+        Err(ConfigError::Invalid(format!(
+            "tracing-sampling-rate: sampling rate {rate} should be in [0, 1]"
+        )))
     }
 
     fn read_runtime(&mut self, data: &Reader<'_>) -> Result<(), ConfigError> {
-        data.float(&["tracing-sampling-rate"], &mut self.tracing_sampling_rate)?;
-        if !(0.0..=1.0).contains(&self.tracing_sampling_rate) {
-            let rate = self.tracing_sampling_rate;
-            return Err(ConfigError::Invalid(format!(
-                "tracing-sampling-rate = {rate} must be in [0, 1]"
-            )));
-        }
-        data.with(
-            &["runtime-profiling"],
-            &mut self.runtime_profiling,
-            |text| choice(text, &[("enabled", true), ("disabled", false)]),
-        )?;
-        data.duration(
-            &["runtime-export-interval"],
-            &mut self.runtime_export_interval,
-        )
+        let mut profiling = "disabled".to_owned();
+        data.text(&["runtime-profiling"], &mut profiling);
+        self.runtime_profiling = match profiling.as_str() {
+            "enabled" => true,
+            "disabled" => false,
+            other => {
+                return Err(ConfigError::Invalid(format!(
+                    "runtime-profiling: unsupported profile setting {other:?}"
+                )));
+            }
+        };
+        let interval = &mut self.runtime_export_interval;
+        data.duration(&["runtime-export-interval"], interval, any_length)
     }
 }
 
-fn exporter<'a, P: Copy>(
-    data: &Reader<'a>,
-    [protocol, endpoint, interval]: [&'a str; 3],
-    choices: &[(&str, P)],
-    exporter: &mut Exporter<P>,
-) -> Result<(), ConfigError> {
-    data.with(&[protocol], &mut exporter.protocol, |text| match text {
-        "" => choice("none", choices),
-        text => choice(text, choices),
-    })?;
-    data.text(&[endpoint], &mut exporter.endpoint);
-    data.with(
-        &[interval],
-        &mut exporter.export_interval,
-        |text| match text {
-            "" => Ok(None),
-            text => duration(text).map(Some),
-        },
-    )
+fn metrics(data: &Reader<'_>, prefix: &str) -> Result<Exporter<MetricsProtocol>, ConfigError> {
+    let mut exporter = Exporter::default();
+    let mut protocol = "none".to_owned();
+    let protocol_key = format!("{prefix}metrics-protocol");
+    data.text(&[&protocol_key], &mut protocol);
+    let key = format!("{prefix}metrics-endpoint");
+    data.text(&[&key], &mut exporter.endpoint);
+    let mut interval = Duration::ZERO;
+    let interval_key = format!("{prefix}metrics-export-interval");
+    data.duration(&[&interval_key], &mut interval, any_length)?;
+    exporter.export_interval = (!interval.is_zero()).then_some(interval);
+    exporter.protocol = named(&protocol_key, &protocol, &METRICS)?;
+    let needs = match exporter.protocol {
+        MetricsProtocol::Grpc | MetricsProtocol::HttpProtobuf => Endpoint::Needed,
+        MetricsProtocol::None => Endpoint::Unused,
+        // It may say which port to serve.
+        MetricsProtocol::Prometheus => Endpoint::Possible,
+    };
+    needs.check(&protocol, &key, &exporter.endpoint)?;
+    Ok(exporter)
+}
+
+/// What a protocol makes of an endpoint.
+enum Endpoint {
+    Needed,
+    Possible,
+    Unused,
+}
+
+impl Endpoint {
+    fn check(&self, protocol: &str, key: &str, endpoint: &str) -> Result<(), ConfigError> {
+        let fault = match self {
+            Self::Needed if endpoint.is_empty() => "endpoint should be set",
+            Self::Unused if !endpoint.is_empty() => "endpoint should not be set",
+            Self::Needed | Self::Possible | Self::Unused => return Ok(()),
+        };
+        Err(ConfigError::Invalid(format!(
+            "{key}: {fault} when protocol is {protocol:?}"
+        )))
+    }
+}
+
+fn named<P: Copy>(key: &str, name: &str, protocols: &[(&str, P)]) -> Result<P, ConfigError> {
+    let found = protocols.iter().find(|(known, _)| *known == name);
+    found.map(|(_, protocol)| *protocol).ok_or_else(|| {
+        let names: Vec<&str> = protocols.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        ConfigError::Invalid(format!(
+            "{key}: unsupported protocol {name:?}: there are {names}"
+        ))
+    })
 }

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::config::{DefaultsConfig, SecurePodDefaults};
+use crate::quantity;
 
 const FIRST_FREE_PORT: i32 = 1024;
 
@@ -52,10 +53,10 @@ fn fill(
 ) {
     for (resource, default) in defaults {
         let Some(default) = default else { continue };
+        let canonical =
+            || quantity::canonical(&default.0).map_or_else(|| default.clone(), Quantity);
         let amounts = amounts.get_or_insert_default();
-        amounts
-            .entry(resource.to_owned())
-            .or_insert_with(|| default.clone());
+        amounts.entry(resource.to_owned()).or_insert_with(canonical);
     }
 }
 
@@ -118,17 +119,18 @@ pub(super) fn default_security(
         .ports
         .iter()
         .flatten()
-        .any(|port| (1..FIRST_FREE_PORT).contains(&port.container_port));
+        .any(|port| port.container_port < FIRST_FREE_PORT);
     let context = container
         .security_context
         .get_or_insert_with(SecurityContext::default);
     context.allow_privilege_escalation.get_or_insert(false);
-    if !pod.seccomp && context.seccomp_profile.is_none() {
-        let type_ = "RuntimeDefault".to_owned();
-        context.seccomp_profile = Some(SeccompProfile {
-            type_,
-            localhost_profile: None,
-        });
+    if !pod.seccomp {
+        let profile = context
+            .seccomp_profile
+            .get_or_insert_with(SeccompProfile::default);
+        if profile.type_.is_empty() {
+            "RuntimeDefault".clone_into(&mut profile.type_);
+        }
     }
     if context.capabilities.is_none() {
         let add = low_port.then(|| vec!["NET_BIND_SERVICE".to_owned()]);

@@ -1,12 +1,13 @@
 //! Defaults of a revision's spec (contract/control-plane 1.5).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::container;
 use crate::config::{DefaultsConfig, SecurePodDefaults, Settings};
+use crate::name::child;
 use crate::revision::RevisionSpec;
 use crate::template::{Context, Template};
 
@@ -26,8 +27,9 @@ pub(super) fn default_spec(
     let defaults = &settings.defaults;
     default_limits(spec, defaults);
     name_containers(&mut spec.pod, parent, defaults);
-    if moment == Moment::Create && spec.pod.enable_service_links.is_none() {
-        spec.pod.enable_service_links = defaults.enable_service_links;
+    let links = &mut spec.pod.enable_service_links;
+    if moment == Moment::Create && links.is_none() && !spec.pod.containers.is_empty() {
+        *links = defaults.enable_service_links;
     }
     let writable = writable_volumes(&spec.pod);
     let alone = spec.pod.containers.len() == 1;
@@ -35,10 +37,6 @@ pub(super) fn default_spec(
         container::default_resources(each, defaults);
         let serves = alone || each.ports.as_ref().is_some_and(|ports| !ports.is_empty());
         container::default_probes(each, serves);
-        container::default_mounts(each, &writable);
-    }
-    for each in spec.pod.init_containers.iter_mut().flatten() {
-        container::default_resources(each, defaults);
         container::default_mounts(each, &writable);
     }
     default_security(&mut spec.pod, settings.features.secure_pod_defaults);
@@ -64,55 +62,32 @@ fn default_limits(spec: &mut RevisionSpec, defaults: &DefaultsConfig) {
 fn name_containers(pod: &mut PodSpec, parent: &ObjectMeta, defaults: &DefaultsConfig) {
     let init = pod.init_containers.iter().flatten();
     let all = pod.containers.iter().chain(init);
-    let mut used: BTreeSet<String> = all
-        .map(|c| c.name.clone())
-        .filter(|name| !name.is_empty())
-        .collect();
+    let used: BTreeSet<String> = all.map(|container| container.name.clone()).collect();
     let name = rendered(&defaults.container_name_template, parent, "user-container");
-    name_list(&mut pod.containers, &name, &mut used);
-    let name = rendered(
-        &defaults.init_container_name_template,
-        parent,
-        "init-container",
-    );
-    name_list(
-        pod.init_containers.as_mut().unwrap_or(&mut Vec::new()),
-        &name,
-        &mut used,
-    );
+    name_list(&mut pod.containers, &name, &used);
+    let template = &defaults.init_container_name_template;
+    let name = rendered(template, parent, "init-container");
+    let init = pod.init_containers.as_deref_mut().unwrap_or_default();
+    name_list(init, &name, &used);
 }
 
-fn name_list(containers: &mut [Container], name: &str, used: &mut BTreeSet<String>) {
-    let alone = containers.len() == 1;
-    for container in containers
-        .iter_mut()
-        .filter(|container| container.name.is_empty())
-    {
-        let mut free = (0..).map(|index| format!("{name}-{index}"));
-        let plain = (alone && !used.contains(name)).then(|| name.to_owned());
-        let chosen = plain
-            .or_else(|| free.find(|name| !used.contains(name)))
-            .unwrap_or_default();
-        used.insert(chosen.clone());
-        container.name = chosen;
+/// The only container gets the plain name; several, or one whose name is taken, get a number.
+fn name_list(containers: &mut [Container], name: &str, used: &BTreeSet<String>) {
+    let plain = containers.len() == 1 && !used.contains(name);
+    let mut numbered = (0..).map(|number| child(name, &format!("-{number}")));
+    for container in containers.iter_mut().filter(|c| c.name.is_empty()) {
+        let free = numbered.by_ref().find(|name| !used.contains(name));
+        container.name = match free {
+            Some(free) if !plain => free,
+            _ => name.to_owned(),
+        };
     }
 }
 
 /// The name that the template makes of the parent; the plain one where it can't be rendered.
 fn rendered(template: &Template, parent: &ObjectMeta, plain: &str) -> String {
-    let empty = BTreeMap::new();
-    let context = Context {
-        fields: BTreeMap::from([
-            ("Name", parent.name.as_deref().unwrap_or_default()),
-            ("Namespace", parent.namespace.as_deref().unwrap_or_default()),
-        ]),
-        maps: BTreeMap::from([
-            ("Labels", parent.labels.as_ref().unwrap_or(&empty)),
-            ("Annotations", parent.annotations.as_ref().unwrap_or(&empty)),
-        ]),
-    };
     template
-        .render(&context)
+        .render(&Context::from(parent))
         .unwrap_or_else(|_| plain.to_owned())
 }
 
@@ -131,8 +106,9 @@ fn default_security(pod: &mut PodSpec, wanted: SecurePodDefaults) {
         return;
     }
     let context = pod.security_context.clone().unwrap_or_default();
+    let seccomp = context.seccomp_profile.as_ref();
     let pod_has = container::PodSecurity {
-        seccomp: context.seccomp_profile.is_some(),
+        seccomp: seccomp.is_some_and(|profile| !profile.type_.is_empty()),
         non_root: context.run_as_non_root.is_some(),
     };
     let init = pod.init_containers.iter_mut().flatten();

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::shape::Shape::{Each, Fields, Opaque, Opaques, Whole};
-use super::shape::{Shape, cut, keyed_by, optional};
+use super::shape::{Shape, atomic, cut, keyed_by, optional};
+use super::words;
 
 /// What the schema lets through. Fields behind feature flags are opaque: the webhook decides.
 const POD: Shape = Fields(&[
@@ -45,7 +46,7 @@ const CONTAINER: &[(&str, Shape)] = &[
     ("envFrom", Whole),
     ("image", Whole),
     ("imagePullPolicy", Whole),
-    ("livenessProbe", Whole),
+    ("livenessProbe", Fields(PROBE)),
     ("name", Whole),
     (
         "ports",
@@ -55,13 +56,13 @@ const CONTAINER: &[(&str, Shape)] = &[
             ("protocol", Whole),
         ]),
     ),
-    ("readinessProbe", Whole),
+    ("readinessProbe", Fields(PROBE)),
     (
         "resources",
         Fields(&[("limits", Whole), ("requests", Whole)]),
     ),
     ("securityContext", Fields(SECURITY_CONTEXT)),
-    ("startupProbe", Whole),
+    ("startupProbe", Fields(PROBE)),
     ("terminationMessagePath", Whole),
     ("terminationMessagePolicy", Whole),
     ("volumeMounts", Each(VOLUME_MOUNT)),
@@ -73,6 +74,18 @@ const ENV_SOURCE: &[(&str, Shape)] = &[
     ("fieldRef", Opaque),
     ("resourceFieldRef", Opaque),
     ("secretKeyRef", Whole),
+];
+
+const PROBE: &[(&str, Shape)] = &[
+    ("exec", Whole),
+    ("failureThreshold", Whole),
+    ("grpc", Whole),
+    ("httpGet", Whole),
+    ("initialDelaySeconds", Whole),
+    ("periodSeconds", Whole),
+    ("successThreshold", Whole),
+    ("tcpSocket", Whole),
+    ("timeoutSeconds", Whole),
 ];
 
 const SECURITY_CONTEXT: &[(&str, Shape)] = &[
@@ -117,37 +130,28 @@ const PROJECTION: &[(&str, Shape)] = &[
     ("serviceAccountToken", Whole),
 ];
 
+/// What Kubernetes reads as a quantity.
+const QUANTITY: &str = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$";
+
 /// The schema of a RevisionSpec, from the schema of a PodSpec.
 pub(super) fn revision_spec(pod: Value) -> Value {
     let mut spec = cut(pod, &POD);
-    spec["description"] = json!("Pod and request rules of the revision.");
     let properties = &mut spec["properties"];
-    for (name, description) in [
-        (
-            "containerConcurrency",
-            "Most requests that one pod gets at once; 0 is no limit.",
-        ),
-        (
-            "timeoutSeconds",
-            "Longest time for one request, in seconds.",
-        ),
-        (
-            "responseStartTimeoutSeconds",
-            "Longest time until the answer starts, in seconds.",
-        ),
-        (
-            "idleTimeoutSeconds",
-            "Longest pause in the answer, in seconds; 0 is off.",
-        ),
+    for seconds in [
+        "timeoutSeconds",
+        "responseStartTimeoutSeconds",
+        "idleTimeoutSeconds",
     ] {
-        properties[name] =
-            json!({ "description": description, "type": "integer", "format": "int64" });
+        properties[seconds] = json!({ "type": "integer", "format": "int64" });
     }
+    properties["containerConcurrency"] = json!({ "type": "integer", "format": "int64" });
     keyed_by(&mut properties["imagePullSecrets"], "name");
     keyed_by(&mut properties["volumes"], "name");
-    properties["nodeSelector"]["x-kubernetes-map-type"] = json!("atomic");
+    atomic(&mut properties["nodeSelector"]);
+    atomic(&mut properties["imagePullSecrets"]["items"]);
     container(&mut properties["containers"]["items"]);
-    default_names(properties);
+    finish_references(properties);
+    words::describe(&mut spec);
     spec
 }
 
@@ -156,6 +160,10 @@ fn container(container: &mut Value) {
     let properties = &mut container["properties"];
     keyed_by(&mut properties["env"], "name");
     keyed_by(&mut properties["volumeMounts"], "mountPath");
+    for kind in ["limits", "requests"] {
+        let amounts = &mut properties["resources"]["properties"][kind];
+        amounts["additionalProperties"]["pattern"] = json!(QUANTITY);
+    }
     let port = &mut properties["ports"]["items"];
     optional(port, "containerPort");
     port["properties"]["protocol"]["default"] = json!("TCP");
@@ -168,28 +176,39 @@ fn container(container: &mut Value) {
     }
 }
 
-/// References to config maps and secrets get the empty name as default, as in Kubernetes, so that
-/// the name can be a list key.
-fn default_names(schema: &mut Value) {
+/// A reference is replaced as a whole by server-side apply. Those to config maps and secrets get the
+/// empty name as default, as in Kubernetes, so that the name can be a list key.
+fn finish_references(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             for (name, field) in fields.iter_mut() {
-                let named = field.pointer("/properties/name").is_some();
-                if named && is_reference(name) {
-                    field["properties"]["name"]["default"] = json!("");
+                if matches!(name.as_str(), "fieldRef" | "resourceFieldRef") {
+                    atomic(field);
+                }
+                if name == "divisor" {
+                    field["pattern"] = json!(QUANTITY);
+                }
+                if is_named(name) && field.pointer("/properties/name").is_some() {
+                    atomic(field);
+                    unnamed(field);
                 }
                 if name == "imagePullSecrets" {
-                    field["items"]["properties"]["name"]["default"] = json!("");
+                    unnamed(&mut field["items"]);
                 }
-                default_names(field);
+                finish_references(field);
             }
         }
-        Value::Array(entries) => entries.iter_mut().for_each(default_names),
+        Value::Array(entries) => entries.iter_mut().for_each(finish_references),
         _ => {}
     }
 }
 
-fn is_reference(field: &str) -> bool {
+fn unnamed(reference: &mut Value) {
+    optional(reference, "name");
+    reference["properties"]["name"]["default"] = json!("");
+}
+
+fn is_named(field: &str) -> bool {
     matches!(
         field,
         "configMapKeyRef" | "secretKeyRef" | "configMapRef" | "secretRef" | "configMap" | "secret"

@@ -82,6 +82,11 @@ pub(super) fn keyed_by(list: &mut Value, key: &str) {
     list["x-kubernetes-list-map-keys"] = json!([key]);
 }
 
+/// Makes an object one that server-side apply replaces as a whole.
+pub(super) fn atomic(object: &mut Value) {
+    object["x-kubernetes-map-type"] = json!("atomic");
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Shape, cut};

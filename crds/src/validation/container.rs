@@ -1,10 +1,12 @@
 //! Rules of containers (contract/control-plane 1.5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec, Volume};
+use k8s_openapi::api::core::v1::{Container, ContainerPort, PodSpec, ResourceRequirements, Volume};
 
+use super::text::quoted;
 use super::{FieldErrors, ValidationContext, env, fields, mount, probe, security};
+use crate::config::Flag;
 use crate::reference::Reference;
 
 const ALLOWED: [&str; 17] = [
@@ -26,16 +28,11 @@ const ALLOWED: [&str; 17] = [
     "volumeMounts",
     "workingDir",
 ];
-const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
-const NOT_IN_INIT: [&str; 4] = [
-    "lifecycle",
-    "livenessProbe",
-    "readinessProbe",
-    "startupProbe",
-];
 const RESERVED_NAME: &str = "queue-proxy";
 const RESERVED_PORTS: [i32; 6] = [8008, 8012, 8013, 8022, 9090, 9091];
 const MOST_PORT: i32 = 65_535;
+/// Name of a port without a name, for probes.
+const UNNAMED_PORT: &str = "http";
 
 /// What a container is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,102 +45,146 @@ pub(super) enum Role {
     Init,
 }
 
+/// What surrounds a container.
+#[derive(Clone, Copy)]
+pub(super) struct Scope<'a> {
+    pub(super) role: Role,
+    pub(super) volumes: &'a BTreeMap<&'a str, &'a Volume>,
+    pub(super) ctx: &'a ValidationContext<'a>,
+}
+
 pub(super) fn validate_all(
     pod: &PodSpec,
     volumes: &BTreeMap<&str, &Volume>,
     ctx: &ValidationContext<'_>,
 ) -> FieldErrors {
-    let mut errors = port_count(&pod.containers);
-    let alone = pod.containers.len() == 1;
-    for (index, container) in pod.containers.iter().enumerate() {
-        let role = if alone || has_port(container) {
-            Role::Serving
-        } else {
-            Role::Sidecar
-        };
-        let scope = Scope {
-            role,
-            pod,
-            volumes,
-            ctx,
-        };
-        errors.also(validate(container, &scope).at_index("containers", index));
-    }
-    for (index, container) in pod.init_containers.iter().flatten().enumerate() {
-        let scope = Scope {
-            role: Role::Init,
-            pod,
-            volumes,
-            ctx,
-        };
-        errors.also(validate(container, &scope).at_index("initContainers", index));
+    let scope = Scope {
+        role: Role::Serving,
+        volumes,
+        ctx,
+    };
+    let mut errors = of_init(pod, &scope);
+    errors.also(port_count(&pod.containers).at("containers[*]"));
+    match pod.containers.as_slice() {
+        [] => errors.also(FieldErrors::missing(["containers"])),
+        [only] => {
+            let port = serving_port(&pod.containers);
+            errors.also(validate(only, port, &scope).at_index("containers", 0));
+        }
+        several => errors.also(of_several(several, &scope)),
     }
     errors
 }
 
-/// What surrounds a container.
-pub(super) struct Scope<'a> {
-    pub(super) role: Role,
-    pub(super) pod: &'a PodSpec,
-    pub(super) volumes: &'a BTreeMap<&'a str, &'a Volume>,
-    pub(super) ctx: &'a ValidationContext<'a>,
+/// Containers that run first. Their paths name the other list.
+fn of_init(pod: &PodSpec, scope: &Scope<'_>) -> FieldErrors {
+    let init = pod.init_containers.as_deref().unwrap_or_default();
+    let flag = scope
+        .ctx
+        .settings
+        .features
+        .kubernetes_podspec_init_containers;
+    if init.is_empty() {
+        return FieldErrors::none();
+    }
+    if flag != Flag::Enabled {
+        return FieldErrors::plain(format!(
+            "pod spec support for init-containers is off, but found {} init containers",
+            init.len()
+        ));
+    }
+    let scope = Scope {
+        role: Role::Init,
+        ..*scope
+    };
+    let names: BTreeSet<&str> = pod.containers.iter().map(|c| c.name.as_str()).collect();
+    let mut errors = FieldErrors::none();
+    for (index, container) in init.iter().enumerate() {
+        if names.contains(container.name.as_str()) {
+            errors.also(duplicate(&container.name));
+            errors.wrap(&format!("containers[{index}]"));
+        }
+        errors.also(validate(container, "", &scope).at_index("containers", index));
+    }
+    errors
 }
 
-fn validate(container: &Container, scope: &Scope<'_>) -> FieldErrors {
-    let mut errors = set_fields(container, scope);
+fn of_several(containers: &[Container], scope: &Scope<'_>) -> FieldErrors {
+    if scope.ctx.settings.features.multi_container != Flag::Enabled {
+        let count = containers.len();
+        return FieldErrors::plain(format!(
+            "multi-container is off, but found {count} containers"
+        ));
+    }
+    let port = serving_port(containers);
+    let mut names = BTreeSet::new();
+    let mut errors = FieldErrors::none();
+    for (index, container) in containers.iter().enumerate() {
+        if !names.insert(container.name.as_str()) {
+            errors.also(duplicate(&container.name));
+            errors.wrap(&format!("containers[{index}]"));
+        }
+        let serves = container.ports.iter().flatten().next().is_some();
+        let role = if serves { Role::Serving } else { Role::Sidecar };
+        let scope = Scope { role, ..*scope };
+        errors.also(validate(container, port, &scope).at_index("containers", index));
+    }
+    errors
+}
+
+fn duplicate(name: &str) -> FieldErrors {
+    let text = format!("duplicate container name {}", quoted(name));
+    FieldErrors::new(text, ["name"])
+}
+
+fn validate(container: &Container, port: &str, scope: &Scope<'_>) -> FieldErrors {
+    let features = &scope.ctx.settings.features;
+    let mut errors = match scope.role {
+        Role::Serving => probe::of_serving(container, port),
+        Role::Sidecar if features.multi_container_probing == Flag::Enabled => {
+            probe::of_sidecar(container)
+        }
+        Role::Sidecar => probe::of_unprobed(container),
+        Role::Init => not_in_init(container),
+    };
+    if is_empty(container) {
+        errors.also(FieldErrors::missing([""]));
+        return errors;
+    }
+    errors.also(fields::only(container, &ALLOWED));
     errors.also(identity(container));
-    errors.also(words(container));
+    errors.also(message_policy(container));
     errors.also(env::validate(container, scope));
     errors.also(mount::validate(container, scope));
-    errors.also(security::container(container, scope).at("securityContext"));
+    errors.also(ports(container, scope.role).at("ports"));
+    errors.also(security::container(container, features).at("securityContext"));
     if let Some(resources) = &container.resources {
         errors.also(fields::only(resources, &["limits", "requests"]).at("resources"));
     }
-    match scope.role {
-        Role::Serving => {
-            for port in container.ports.iter().flatten() {
-                errors.also(self::port(port).at("ports"));
-            }
-            errors.also(probe::of_serving(container));
-        }
-        Role::Sidecar => errors.also(probe::of_sidecar(container)),
-        Role::Init => {}
-    }
     errors
 }
 
-fn set_fields(container: &Container, scope: &Scope<'_>) -> FieldErrors {
-    let probing = scope.ctx.settings.features.multi_container_probing.is_on();
-    let set = fields::set(container);
-    let refused = |field: &&String| match scope.role {
-        Role::Serving => !ALLOWED.contains(&field.as_str()),
-        Role::Sidecar => {
-            !ALLOWED.contains(&field.as_str()) || !probing && PROBES.contains(&field.as_str())
-        }
-        Role::Init => !ALLOWED.contains(&field.as_str()) && !NOT_IN_INIT.contains(&field.as_str()),
+fn is_empty(container: &Container) -> bool {
+    let empty = Container {
+        resources: Some(ResourceRequirements::default()),
+        ..Container::default()
     };
-    let mut errors: FieldErrors = set
-        .iter()
-        .filter(refused)
-        .map(|field| FieldErrors::disallowed([field]))
-        .collect();
-    if scope.role == Role::Init {
-        let forbidden = set
-            .iter()
-            .filter(|field| NOT_IN_INIT.contains(&field.as_str()));
-        errors.also(
-            forbidden
-                .map(|field| FieldErrors::new("field not allowed in an init container", [field]))
-                .collect(),
-        );
-    }
-    errors
+    *container == empty
+}
+
+fn not_in_init(container: &Container) -> FieldErrors {
+    let lifecycle = container.lifecycle.iter().map(|_| "lifecycle");
+    let probes = probe::probes(container).map(|(name, _)| name);
+    probes
+        .chain(lifecycle)
+        .map(|field| FieldErrors::new("field not allowed in an init container", [field]))
+        .collect()
 }
 
 fn identity(container: &Container) -> FieldErrors {
     let mut errors = FieldErrors::none();
     if container.name == RESERVED_NAME {
-        let text = format!("{RESERVED_NAME:?} is a reserved container name");
+        let text = format!("{} is a reserved container name", quoted(RESERVED_NAME));
         errors.also(FieldErrors::new(text, ["name"]));
     }
     let image = container.image.as_deref().unwrap_or_default();
@@ -152,58 +193,50 @@ fn identity(container: &Container) -> FieldErrors {
     } else if let Err(error) = Reference::parse(image) {
         errors.also(
             FieldErrors::new("Failed to parse image reference", ["image"])
-                .details(format!("image: {image:?}, error: {error}")),
+                .details(format!("image: {}, error: {error}", quoted(image))),
         );
     }
     errors
 }
 
-/// Fields that hold one of a few words.
-fn words(container: &Container) -> FieldErrors {
-    let mut errors = FieldErrors::none();
-    for (field, value, known) in [
-        (
-            "imagePullPolicy",
-            &container.image_pull_policy,
-            &["Always", "IfNotPresent", "Never"][..],
-        ),
-        (
-            "terminationMessagePolicy",
-            &container.termination_message_policy,
-            &["File", "FallbackToLogsOnError"][..],
-        ),
-    ] {
-        let value = value.as_deref().unwrap_or_default();
-        if !value.is_empty() && !known.contains(&value) {
-            errors.also(FieldErrors::invalid(value, field));
-        }
+fn message_policy(container: &Container) -> FieldErrors {
+    match container.termination_message_policy.as_deref() {
+        None | Some("" | "File" | "FallbackToLogsOnError") => FieldErrors::none(),
+        Some(other) => FieldErrors::invalid(other, "terminationMessagePolicy"),
     }
-    errors
 }
 
-fn has_port(container: &Container) -> bool {
-    container
-        .ports
-        .as_ref()
-        .is_some_and(|ports| !ports.is_empty())
+/// Name of the port that gets the requests.
+fn serving_port(containers: &[Container]) -> &str {
+    let last = containers
+        .iter()
+        .rev()
+        .find_map(|container| container.ports.as_ref()?.first());
+    let name = last.and_then(|port| port.name.as_deref());
+    name.filter(|name| !name.is_empty()).unwrap_or(UNNAMED_PORT)
 }
 
 fn port_count(containers: &[Container]) -> FieldErrors {
-    let path = ["containers[*].ports"];
-    match containers
-        .iter()
-        .flat_map(|container| &container.ports)
-        .flatten()
-        .count()
-    {
-        0 if containers.len() > 1 => FieldErrors::missing(path),
+    let ports = containers.iter().flat_map(|container| &container.ports);
+    match ports.flatten().count() {
+        0 if containers.len() > 1 => FieldErrors::missing(["ports"]),
         0 | 1 => FieldErrors::none(),
-        _ => FieldErrors::new("more than one container port is set", path)
+        _ => FieldErrors::new("more than one container port is set", ["ports"])
             .details("Only a single port is allowed across all containers"),
     }
 }
 
-fn port(port: &ContainerPort) -> FieldErrors {
+/// Of a container that runs on, only the first port counts.
+fn ports(container: &Container, role: Role) -> FieldErrors {
+    let ports = container.ports.as_deref().unwrap_or_default();
+    match (role, ports) {
+        (Role::Init, ports) => ports.iter().map(port_number).collect(),
+        (Role::Serving | Role::Sidecar, [first, ..]) => port(first),
+        (Role::Serving | Role::Sidecar, []) => FieldErrors::none(),
+    }
+}
+
+fn port_number(port: &ContainerPort) -> FieldErrors {
     let mut errors = fields::only(port, &["containerPort", "name", "protocol"]);
     let number = port.container_port;
     if RESERVED_PORTS.contains(&number) {
@@ -214,13 +247,14 @@ fn port(port: &ContainerPort) -> FieldErrors {
         );
     }
     if !(0..=MOST_PORT).contains(&number) {
-        errors.also(FieldErrors::out_of_bounds(
-            number,
-            0,
-            MOST_PORT,
-            "containerPort",
-        ));
+        let bounds = FieldErrors::out_of_bounds(number, 0, MOST_PORT, "containerPort");
+        errors.also(bounds);
     }
+    errors
+}
+
+fn port(port: &ContainerPort) -> FieldErrors {
+    let mut errors = port_number(port);
     let protocol = port.protocol.as_deref().unwrap_or_default();
     if !matches!(protocol, "" | "TCP") {
         errors.also(FieldErrors::invalid(protocol, "protocol"));

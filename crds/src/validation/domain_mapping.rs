@@ -1,85 +1,78 @@
 //! Rules of a DomainMapping (contract/control-plane 1.9).
 
 use super::FieldErrors;
-use super::names::subdomain;
+use super::names::{dns1123, subdomain};
+use super::text::quoted;
 use crate::domain_mapping::{DomainMapping, KReference};
 
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
 pub(super) fn validate(mapping: &DomainMapping) -> FieldErrors {
-    let mut errors = name(mapping);
-    if mapping
-        .metadata
-        .generate_name
-        .as_deref()
-        .is_some_and(|prefix| !prefix.is_empty())
-    {
+    let meta = &mapping.metadata;
+    let mut errors = name(meta.name.as_deref().unwrap_or_default());
+    if !meta.generate_name.as_deref().unwrap_or_default().is_empty() {
         errors.also(FieldErrors::disallowed(["generateName"]));
     }
     let mut errors = errors.at("metadata");
-    let namespace = mapping.metadata.namespace.as_deref().unwrap_or_default();
-    errors.also(
-        reference(&mapping.spec.reference, namespace)
-            .at("ref")
-            .at("spec"),
-    );
-    if mapping
-        .spec
-        .tls
-        .as_ref()
-        .is_some_and(|tls| tls.secret_name.is_empty())
-    {
-        errors.also(FieldErrors::missing(["spec.tls.secretName"]));
-    }
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    errors.also(reference(&mapping.spec.reference, namespace).at("spec.ref"));
     errors
 }
 
-fn name(mapping: &DomainMapping) -> FieldErrors {
-    let name = mapping.metadata.name.as_deref().unwrap_or_default();
-    let why = if name.is_empty() {
-        "name: Required value".to_owned()
-    } else if let Some(fault) = subdomain(name).first() {
-        format!("name: Invalid value: {name:?}: {fault}")
-    } else if !name.contains('.') {
-        format!(
-            "name: Invalid value: {name:?}: should be a domain with at least two segments separated by dots"
-        )
-    } else if name.ends_with(&format!(".{CLUSTER_DOMAIN}")) {
-        format!("must not be a subdomain of cluster local domain {CLUSTER_DOMAIN:?}")
-    } else {
-        return FieldErrors::none();
+fn name(name: &str) -> FieldErrors {
+    let inside = name.ends_with(&format!(".{CLUSTER_DOMAIN}"));
+    let inside = inside.then(|| {
+        let domain = quoted(CLUSTER_DOMAIN);
+        format!("must not be a subdomain of cluster local domain {domain}")
+    });
+    let faults = not_a_domain(name).into_iter().chain(inside);
+    faults
+        .map(|fault| FieldErrors::new(format!("invalid name {}: {fault}", quoted(name)), ["name"]))
+        .collect()
+}
+
+/// Why `name` is not a domain of two parts or more.
+fn not_a_domain(name: &str) -> Option<String> {
+    if name.is_empty() {
+        return Some("name: Required value".to_owned());
+    }
+    let invalid = |name: &str, fault: &str| {
+        let name = quoted(name);
+        Some(format!("name: Invalid value: {name}: {fault}"))
     };
-    FieldErrors::new(format!("invalid name {name:?}: {why}"), ["name"])
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let faults = subdomain(name);
+    if !faults.is_empty() {
+        return invalid(name, &faults.join(","));
+    }
+    if !name.contains('.') {
+        let fault = "should be a domain with at least two segments separated by dots";
+        return invalid(name, fault);
+    }
+    let bad = name.split('.').find(|label| !dns1123(label).is_empty())?;
+    invalid(bad, &dns1123(bad).join(","))
 }
 
 fn reference(reference: &KReference, namespace: &str) -> FieldErrors {
+    let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let mut errors = FieldErrors::none();
-    for (field, value) in [
-        ("name", reference.name.as_str()),
-        ("kind", &reference.kind),
-        (
-            "apiVersion",
-            reference.api_version.as_deref().unwrap_or_default(),
-        ),
+    for (field, missing) in [
+        ("name", reference.name.is_empty()),
+        ("kind", reference.kind.is_empty()),
+        ("apiVersion", set(&reference.api_version).is_none()),
     ] {
-        if value.is_empty() {
+        if missing {
             errors.also(FieldErrors::missing([field]));
         }
     }
-    for (field, value) in [("group", &reference.group), ("address", &reference.address)] {
-        if value.as_deref().is_some_and(|value| !value.is_empty()) {
-            errors.also(FieldErrors::disallowed([field]));
-        }
+    if set(&reference.group).is_some() {
+        errors.also(FieldErrors::disallowed(["group"]));
     }
-    let own = reference.namespace.as_deref().unwrap_or_default();
-    if own.is_empty() {
-        errors.also(FieldErrors::missing(["namespace"]));
-    } else if own != namespace {
-        errors.also(
-            FieldErrors::new("mismatched namespaces", ["namespace"]).details(format!(
-                "parent namespace: {namespace:?} does not match ref: {own:?}"
-            )),
-        );
+    let own = set(&reference.namespace);
+    if let Some(own) = own.filter(|own| !namespace.is_empty() && own != namespace) {
+        let (parent, own) = (quoted(namespace), quoted(&own));
+        let details = format!("parent namespace: {parent} does not match ref: {own}");
+        errors.also(FieldErrors::new("mismatched namespaces", ["namespace"]).details(details));
     }
     errors
 }

@@ -1,8 +1,9 @@
 //! Rules of a container's environment (contract/control-plane 1.5).
 
-use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource};
+use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar};
 
 use super::container::{Role, Scope};
+use super::text::quoted;
 use super::{FieldErrors, fields};
 
 const RESERVED: [&str; 3] = ["K_SERVICE", "K_CONFIGURATION", "K_REVISION"];
@@ -13,9 +14,8 @@ pub(super) fn validate(container: &Container, scope: &Scope<'_>) -> FieldErrors 
     for (index, variable) in container.env.iter().flatten().enumerate() {
         errors.also(self::variable(variable, scope).at_index("env", index));
     }
-    for (index, source) in container.env_from.iter().flatten().enumerate() {
-        errors.also(from(source).at_index("envFrom", index));
-    }
+    let sources = container.env_from.as_deref().unwrap_or_default();
+    errors.also(self::sources(sources).at("envFrom"));
     errors
 }
 
@@ -25,69 +25,35 @@ fn variable(variable: &EnvVar, scope: &Scope<'_>) -> FieldErrors {
     if name.is_empty() {
         errors.also(FieldErrors::missing(["name"]));
     } else if RESERVED.contains(&name) || scope.role == Role::Serving && name == PORT {
-        let text = format!("{name:?} is a reserved environment variable");
+        let text = format!("{} is a reserved environment variable", quoted(name));
         errors.also(FieldErrors::new(text, ["name"]));
     }
     if let Some(source) = &variable.value_from {
-        errors.also(self::source(source, scope).at("valueFrom"));
+        let flag = scope.ctx.settings.features.kubernetes_podspec_fieldref;
+        let mut allowed = vec!["configMapKeyRef", "secretKeyRef"];
+        if flag.is_on() {
+            allowed.extend(["fieldRef", "resourceFieldRef"]);
+        }
+        errors.also(fields::only(source, &allowed).at("valueFrom"));
     }
     errors
 }
 
-fn source(source: &EnvVarSource, scope: &Scope<'_>) -> FieldErrors {
-    let references = ["configMapKeyRef", "secretKeyRef"];
-    let fields_too = [
-        "configMapKeyRef",
-        "secretKeyRef",
-        "fieldRef",
-        "resourceFieldRef",
-    ];
-    let flag = scope.ctx.settings.features.kubernetes_podspec_fieldref;
-    let allowed = if flag.is_on() {
-        &fields_too[..]
-    } else {
-        &references[..]
-    };
-    let mut errors = fields::only(source, allowed);
-    if let Some(reference) = &source.config_map_key_ref {
-        errors.also(named(&reference.name).at(references[0]));
-        errors.also(keyed(&reference.key).at(references[0]));
-    }
-    if let Some(reference) = &source.secret_key_ref {
-        errors.also(named(&reference.name).at(references[1]));
-        errors.also(keyed(&reference.key).at(references[1]));
-    }
-    errors
-}
-
-fn from(source: &EnvFromSource) -> FieldErrors {
+/// Each entry comes from one map. Which entry it is shows only in the paths of what was found
+/// before a good one.
+fn sources(sources: &[EnvFromSource]) -> FieldErrors {
+    let mut errors = FieldErrors::none();
     let choices = ["configMapRef", "secretRef"];
-    let mut errors = fields::exactly_one(source, &choices);
-    errors.also(fields::only(
-        source,
-        &["configMapRef", "prefix", "secretRef"],
-    ));
-    if let Some(reference) = &source.config_map_ref {
-        errors.also(named(&reference.name).at(choices[0]));
-    }
-    if let Some(reference) = &source.secret_ref {
-        errors.also(named(&reference.name).at(choices[1]));
+    for (index, source) in sources.iter().enumerate() {
+        let has = [source.config_map_ref.is_some(), source.secret_ref.is_some()];
+        for (choice, _) in choices.iter().zip(has).rev().filter(|(_, has)| *has) {
+            errors.wrap(&format!("{choice}[{index}]"));
+        }
+        match has {
+            [true, true] => errors.also(FieldErrors::both(choices)),
+            [false, false] => errors.also(FieldErrors::neither(choices)),
+            [true, false] | [false, true] => {}
+        }
     }
     errors
-}
-
-fn named(name: &str) -> FieldErrors {
-    if name.is_empty() {
-        FieldErrors::missing(["name"])
-    } else {
-        FieldErrors::none()
-    }
-}
-
-fn keyed(key: &str) -> FieldErrors {
-    if key.is_empty() {
-        FieldErrors::missing(["key"])
-    } else {
-        FieldErrors::none()
-    }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::names::{dns1035, listed};
-use super::{FieldErrors, names};
+use super::FieldErrors;
+use super::names::{dns1035, dns1035_prefix, listed};
 use crate::duration::Nanos;
 use crate::name::{autoscaling, serving};
 
@@ -29,61 +29,68 @@ pub(super) fn of_parent(meta: &ObjectMeta) -> FieldErrors {
             })
             .collect(),
     );
-    if let Some(annotations) = &meta.annotations {
-        errors.also(rollout_duration(annotations).at("annotations"));
-    }
     errors
 }
 
 /// The name must be a DNS label; only the first fault is told.
 pub(super) fn name(meta: &ObjectMeta) -> FieldErrors {
-    let set = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
-    if let Some(name) = set(&meta.name) {
-        return refused("not a DNS 1035 label", &dns1035(&name), "name");
+    let prefix = meta.generate_name.as_deref().unwrap_or_default();
+    let name = meta.name.as_deref().unwrap_or_default();
+    if name.is_empty() && prefix.is_empty() {
+        return FieldErrors::new("name or generateName is required", ["name"]);
     }
-    if let Some(prefix) = set(&meta.generate_name) {
-        let masked = match prefix.strip_suffix('-') {
-            Some(prefix) => format!("{prefix}a"),
-            None => prefix,
-        };
-        return refused(
-            "not a DNS 1035 label prefix",
-            &dns1035(&masked),
-            "generateName",
-        );
+    let mut errors = FieldErrors::none();
+    if !prefix.is_empty() {
+        let faults = dns1035_prefix(prefix);
+        errors = refused("not a DNS 1035 label prefix", &faults, "generateName");
     }
-    FieldErrors::new("name or generateName is required", ["name"])
+    if errors.is_empty() && !name.is_empty() {
+        errors = refused("not a DNS 1035 label", &dns1035(name), "name");
+    }
+    errors
 }
 
-fn refused(words: &str, faults: &[String], path: &str) -> FieldErrors {
+fn refused(words: &str, faults: &[String], path: &'static str) -> FieldErrors {
     if faults.is_empty() {
         return FieldErrors::none();
     }
     FieldErrors::new(format!("{words}: {}", listed(faults)), [path])
 }
 
-fn rollout_duration(annotations: &BTreeMap<String, String>) -> FieldErrors {
-    let found = ROLLOUT_DURATION
-        .into_iter()
-        .find_map(|key| Some((key, annotations.get(key)?)));
-    let Some((key, value)) = found.filter(|(_, value)| !value.is_empty()) else {
+/// How long a gradual rollout takes; paths are the keys.
+pub(super) fn rollout_duration(meta: &ObjectMeta) -> FieldErrors {
+    let Some(annotations) = &meta.annotations else {
+        return FieldErrors::none();
+    };
+    seconds(annotations, &ROLLOUT_DURATION, "rollout-duration")
+}
+
+/// An annotation that is a time in whole seconds, not below zero. Empty counts as absent.
+pub(super) fn seconds(
+    annotations: &BTreeMap<String, String>,
+    keys: &[&'static str],
+    name: &str,
+) -> FieldErrors {
+    let mut found = keys
+        .iter()
+        .filter_map(|key| Some((*key, annotations.get(*key)?)));
+    let Some((key, value)) = found.next().filter(|(_, value)| !value.is_empty()) else {
         return FieldErrors::none();
     };
     match value.parse::<Nanos>() {
         Err(_) => FieldErrors::invalid(value, key),
-        Ok(time) if !time.is_whole_seconds() => FieldErrors::new(
-            format!("rollout-duration={value} is not at second precision"),
-            [key],
-        ),
+        Ok(time) if !time.is_whole_seconds() => {
+            FieldErrors::new(format!("{name}={value} is not at second precision"), [key])
+        }
         Ok(time) if time < Nanos(0) => {
-            FieldErrors::new(format!("rollout-duration={value} must be positive"), [key])
+            FieldErrors::new(format!("{name}={value} must be positive"), [key])
         }
         Ok(_) => FieldErrors::none(),
     }
 }
 
 /// An object that says whom it belongs to must have the owner.
-pub(super) fn owner_label(meta: &ObjectMeta, label: &str, kind: &str) -> FieldErrors {
+pub(super) fn owner_label(meta: &ObjectMeta, label: &'static str, kind: &str) -> FieldErrors {
     let Some(name) = meta.labels.as_ref().and_then(|labels| labels.get(label)) else {
         return FieldErrors::none();
     };
@@ -95,13 +102,15 @@ pub(super) fn owner_label(meta: &ObjectMeta, label: &str, kind: &str) -> FieldEr
 }
 
 /// Who made an object never changes; who changed it, only with the spec.
-pub(super) fn signatures(new: &ObjectMeta, old: &ObjectMeta, spec_changed: bool) -> FieldErrors {
+pub(super) fn signatures(
+    new: &ObjectMeta,
+    old: &ObjectMeta,
+    spec_changed: impl FnOnce() -> bool,
+) -> FieldErrors {
     let value = |meta: &ObjectMeta, key: &str| {
-        meta.annotations
-            .as_ref()
-            .and_then(|all| all.get(key))
-            .cloned()
-            .unwrap_or_default()
+        let annotations = meta.annotations.as_ref();
+        let value = annotations.and_then(|all| all.get(key)).cloned();
+        value.unwrap_or_default()
     };
     let mut errors = FieldErrors::none();
     if value(new, serving::CREATOR) != value(old, serving::CREATOR) {
@@ -111,7 +120,7 @@ pub(super) fn signatures(new: &ObjectMeta, old: &ObjectMeta, spec_changed: bool)
         ));
     }
     let modifier = value(new, serving::LAST_MODIFIER);
-    if !spec_changed && modifier != value(old, serving::LAST_MODIFIER) {
+    if modifier != value(old, serving::LAST_MODIFIER) && !spec_changed() {
         errors.also(FieldErrors::invalid(modifier, serving::LAST_MODIFIER));
     }
     errors.at("metadata.annotations")
@@ -122,14 +131,4 @@ pub(super) fn is_owned(meta: &ObjectMeta) -> bool {
     meta.owner_references
         .as_ref()
         .is_some_and(|owners| !owners.is_empty())
-}
-
-/// Keys of labels and annotations must be qualified names.
-pub(super) fn keys(map: Option<&BTreeMap<String, String>>, path: &str) -> FieldErrors {
-    let bad = map
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| !names::is_qualified(key));
-    bad.map(|(key, _)| FieldErrors::invalid_key(key, path))
-        .collect()
 }

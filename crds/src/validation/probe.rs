@@ -6,27 +6,11 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{FieldErrors, fields};
 
 const HANDLERS: [&str; 4] = ["httpGet", "tcpSocket", "exec", "grpc"];
-const ALLOWED: [&str; 10] = [
-    "exec",
-    "failureThreshold",
-    "grpc",
-    "httpGet",
-    "initialDelaySeconds",
-    "periodSeconds",
-    "successThreshold",
-    "tcpSocket",
-    "terminationGracePeriodSeconds",
-    "timeoutSeconds",
-];
 
-/// Probes of the container that gets the requests.
-pub(super) fn of_serving(container: &Container) -> FieldErrors {
-    let port = container.ports.iter().flatten().next();
-    let name = port
-        .and_then(|port| port.name.as_deref())
-        .unwrap_or_default();
-    each(container, |port| match port {
-        IntOrString::String(wanted) if !wanted.is_empty() && wanted != name => {
+/// Probes of the container that gets the requests; `port` is the name of its port.
+pub(super) fn of_serving(container: &Container, port: &str) -> FieldErrors {
+    each(container, |wanted| match wanted {
+        IntOrString::String(wanted) if !wanted.is_empty() && wanted != port => {
             Some("Probe port must match container port")
         }
         IntOrString::String(_) | IntOrString::Int(_) => None,
@@ -42,50 +26,84 @@ pub(super) fn of_sidecar(container: &Container) -> FieldErrors {
     })
 }
 
+/// Where a container beside the serving one may not be probed: what its probes say. A handler
+/// has the path of the probe.
+pub(super) fn of_unprobed(container: &Container) -> FieldErrors {
+    let mut errors = FieldErrors::none();
+    for (name, probe) in probes(container) {
+        let paths = fields::set(probe).into_iter().map(|field| {
+            if HANDLERS.contains(&field) { "" } else { field }
+        });
+        errors.also(
+            paths
+                .map(|path| FieldErrors::disallowed([path]).at(name))
+                .collect(),
+        );
+    }
+    errors
+}
+
+/// The probes that are there, by field.
+pub(super) fn probes(container: &Container) -> impl Iterator<Item = (&'static str, &Probe)> {
+    let probes = [
+        ("livenessProbe", &container.liveness_probe),
+        ("readinessProbe", &container.readiness_probe),
+        ("startupProbe", &container.startup_probe),
+    ];
+    probes
+        .into_iter()
+        .filter_map(|(name, probe)| Some((name, probe.as_ref()?)))
+}
+
 fn each(
     container: &Container,
     fault: impl Fn(&IntOrString) -> Option<&'static str>,
 ) -> FieldErrors {
     let mut errors = FieldErrors::none();
-    for (field, probe) in [
-        ("livenessProbe", &container.liveness_probe),
-        ("readinessProbe", &container.readiness_probe),
-        ("startupProbe", &container.startup_probe),
-    ] {
-        let Some(probe) = probe else { continue };
-        let mut of_probe = fields::only(probe, &ALLOWED);
-        of_probe.also(fields::exactly_one(probe, &HANDLERS));
-        of_probe.also(ports(probe, &fault));
-        of_probe.also(times(probe));
-        if field == "readinessProbe" {
+    for (name, probe) in probes(container) {
+        let mut of_probe = handlers(probe, &fault);
+        if name == "readinessProbe" {
             of_probe.also(readiness(probe));
         }
-        errors.also(of_probe.at(field));
+        errors.also(of_probe.at(name));
     }
     errors
 }
 
-fn ports(probe: &Probe, fault: impl Fn(&IntOrString) -> Option<&'static str>) -> FieldErrors {
-    let http = probe
-        .http_get
-        .as_ref()
-        .map(|http| ("httpGet.port", http.port.clone()));
-    let tcp = probe
-        .tcp_socket
-        .as_ref()
-        .map(|tcp| ("tcpSocket.port", tcp.port.clone()));
-    let grpc = probe
-        .grpc
-        .as_ref()
-        .map(|grpc| ("grpc.port", IntOrString::Int(grpc.port)));
-    let faults = [http, tcp, grpc]
-        .into_iter()
-        .flatten()
-        .filter_map(|(path, port)| {
-            let fault = fault(&port)?;
-            Some(FieldErrors::invalid(shown(&port), path).details(fault))
-        });
-    faults.collect()
+/// There is one handler, and its port is right. A further handler stands in the paths of what was
+/// found before.
+fn handlers(probe: &Probe, fault: impl Fn(&IntOrString) -> Option<&'static str>) -> FieldErrors {
+    let ports = [
+        probe.http_get.as_ref().map(|http| &http.port),
+        probe.tcp_socket.as_ref().map(|tcp| &tcp.port),
+        None,
+        None,
+    ];
+    let set = [
+        probe.http_get.is_some(),
+        probe.tcp_socket.is_some(),
+        probe.exec.is_some(),
+        probe.grpc.is_some(),
+    ];
+    let mut errors = FieldErrors::none();
+    let handlers = HANDLERS.into_iter().zip(set).zip(ports);
+    for ((handler, _), port) in handlers.filter(|((_, set), _)| *set) {
+        errors.wrap(handler);
+        if let Some((port, fault)) = port.and_then(|port| Some((port, fault(port)?))) {
+            let path = format!("{handler}.port");
+            errors.also(FieldErrors::invalid(shown(port), path).details(fault));
+        }
+    }
+    let chosen = HANDLERS.into_iter().zip(set).filter(|(_, set)| *set);
+    let chosen: Vec<&str> = chosen
+        .map(|(handler, _)| if handler == "grpc" { "gRPC" } else { handler })
+        .collect();
+    match chosen.len() {
+        0 => errors.also(FieldErrors::neither(HANDLERS)),
+        1 => {}
+        _ => errors.also(FieldErrors::both(chosen)),
+    }
+    errors
 }
 
 fn shown(port: &IntOrString) -> String {
@@ -95,43 +113,34 @@ fn shown(port: &IntOrString) -> String {
     }
 }
 
-fn times(probe: &Probe) -> FieldErrors {
-    let mut errors = FieldErrors::none();
+/// No period means many probes a second, which has no room for a threshold or a timeout.
+fn readiness(probe: &Probe) -> FieldErrors {
+    let period = probe.period_seconds.unwrap_or(0);
+    let mut errors = at_least(0, Some(period), "periodSeconds");
+    errors.also(at_least(
+        0,
+        probe.initial_delay_seconds,
+        "initialDelaySeconds",
+    ));
+    errors.also(at_least(1, probe.success_threshold, "successThreshold"));
     for (field, value) in [
-        ("initialDelaySeconds", probe.initial_delay_seconds),
-        ("periodSeconds", probe.period_seconds),
+        ("failureThreshold", probe.failure_threshold),
+        ("timeoutSeconds", probe.timeout_seconds),
     ] {
-        if let Some(value) = value.filter(|value| *value < 0) {
-            errors.also(FieldErrors::out_of_bounds(value, 0, i32::MAX, field));
+        if period != 0 {
+            errors.also(at_least(1, value, field));
+        } else if value.unwrap_or(0) != 0 {
+            let text = format!("{field} is disallowed when periodSeconds is zero");
+            errors.also(FieldErrors::new(text, [field]));
         }
     }
     errors
 }
 
-/// No period means many probes a second, which has no room for a threshold or a timeout.
-fn readiness(probe: &Probe) -> FieldErrors {
-    let mut errors = FieldErrors::none();
-    let aggressive = probe.period_seconds.unwrap_or(0) == 0;
-    for (field, value) in [
-        ("failureThreshold", probe.failure_threshold),
-        ("timeoutSeconds", probe.timeout_seconds),
-    ] {
-        let value = value.unwrap_or(0);
-        if aggressive && value != 0 {
-            let text = format!("{field} is disallowed when periodSeconds is zero");
-            errors.also(FieldErrors::new(text, [field]));
-        } else if !aggressive && value < 1 {
-            errors.also(FieldErrors::out_of_bounds(value, 1, i32::MAX, field));
-        }
+fn at_least(least: i32, value: Option<i32>, field: &'static str) -> FieldErrors {
+    let value = value.unwrap_or(0);
+    if value >= least {
+        return FieldErrors::none();
     }
-    let successes = probe.success_threshold.unwrap_or(0);
-    if successes < 1 {
-        errors.also(FieldErrors::out_of_bounds(
-            successes,
-            1,
-            i32::MAX,
-            "successThreshold",
-        ));
-    }
-    errors
+    FieldErrors::out_of_bounds(value, least, i32::MAX, field)
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::FieldErrors;
-use crate::quantity;
+use super::text::float;
+use crate::{annotation, quantity};
 
 const GROUP: &str = "queue.sidecar.serving.knative.dev";
 const RESOURCES: [&str; 6] = [
@@ -19,32 +20,32 @@ const PERCENTAGE: [&str; 2] = ["resource-percentage", "resourcePercentage"];
 pub(super) fn resources(annotations: &BTreeMap<String, String>) -> FieldErrors {
     let get = |name: &str| {
         let key = format!("{GROUP}/{name}");
-        annotations.get(&key).map(|value| (key, value.as_str()))
+        let value = annotations.get(&key)?;
+        Some((format!("[{key}]"), value.as_str()))
     };
     let mut errors: FieldErrors = RESOURCES
         .into_iter()
         .filter_map(get)
         .filter(|(_, value)| quantity::value(value).is_none())
-        .map(|(key, value)| FieldErrors::invalid(value, key))
+        .map(|(path, value)| FieldErrors::invalid(value, path))
         .collect();
-    if let Some((key, value)) = PERCENTAGE.into_iter().find_map(get) {
-        errors.also(percentage(value).at(&format!("[{key}]")));
+    if let Some((path, value)) = PERCENTAGE.into_iter().find_map(get) {
+        errors.also(percentage(value, path));
     }
     errors
 }
 
-fn percentage(value: &str) -> FieldErrors {
-    let mut errors = match value.parse::<f64>() {
-        Err(_) => FieldErrors::invalid(value, ""),
-        Ok(share) if !(0.1..=100.0).contains(&share) => {
-            FieldErrors::out_of_bounds(value, 0.1, 100, "")
+fn percentage(value: &str, path: String) -> FieldErrors {
+    let mut errors = match annotation::float(value) {
+        None => FieldErrors::invalid(value, path),
+        Some(share) if share < 0.1 || share > 100.0 => {
+            FieldErrors::out_of_bounds(float(share), 0.1, 100, path)
         }
-        Ok(_) => FieldErrors::none(),
+        Some(_) => FieldErrors::none(),
     };
     errors.also(
-        FieldErrors::new(
-            "Queue proxy resource-percentage annotation is deprecated. Please use the available annotations to explicitly set resource values per service",
-            [""],
+        FieldErrors::plain(
+            "Queue proxy resource percentage annotation is deprecated. Please use the available annotations to explicitly set resource values per service",
         )
         .as_warnings(),
     );

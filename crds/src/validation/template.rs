@@ -1,40 +1,38 @@
 //! Rules of a revision template (contract/control-plane 1.4, 1.5).
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::names::{dns1035, listed};
-use super::{FieldErrors, ValidationContext, autoscaling, changes, metadata, pod, sidecar};
-use crate::duration::Nanos;
+use super::names::{dns1035, dns1035_prefix, listed};
+use super::text::quoted;
+use super::{
+    FieldErrors, ValidationContext, autoscaling, changes, metadata, networking, pod, sidecar,
+};
 use crate::name::serving;
 use crate::revision::{RevisionSpec, RevisionTemplate};
 
-const PROGRESS_DEADLINE: [&str; 2] = [
-    serving::PROGRESS_DEADLINE,
-    "serving.knative.dev/progressDeadline",
-];
-
-const NETWORKING_GROUP: &str = "networking.knative.dev";
-const NETWORKING_KEYS: [&str; 9] = [
-    "ingress.class",
-    "ingress-class",
-    "certificate.class",
-    "certificate-class",
-    "disableAutoTLS",
-    "disable-auto-tls",
-    "disable-external-domain-tls",
-    "httpOption",
-    "http-protocol",
-];
-
-/// Spec and annotations of a template.
-pub(super) fn validate(template: &RevisionTemplate, ctx: &ValidationContext<'_>) -> FieldErrors {
+/// Spec, annotations and name of a template. `parent` is the metadata of what has the template.
+pub(super) fn validate(
+    template: &RevisionTemplate,
+    parent: &ObjectMeta,
+    ctx: &ValidationContext<'_>,
+) -> FieldErrors {
     let mut errors = spec(&template.spec, ctx).at("spec");
-    if let Some(meta) = &template.metadata {
-        errors.also(annotations(meta.annotations.as_ref(), ctx).at("metadata.annotations"));
-        errors.also(metadata::keys(meta.labels.as_ref(), "metadata.labels"));
+    let Some(meta) = &template.metadata else {
+        return errors;
+    };
+    errors.also(own_name(meta, parent));
+    let annotations = meta.annotations.as_ref();
+    let mut of_annotations = autoscaling::validate(annotations, ctx);
+    of_annotations.also(networking::annotations(annotations));
+    if let Some(annotations) = annotations {
+        of_annotations.also(sidecar::resources(annotations));
+        of_annotations.also(metadata::seconds(
+            annotations,
+            &[serving::PROGRESS_DEADLINE],
+            "progress-deadline",
+        ));
     }
+    errors.also(of_annotations.at("metadata.annotations"));
     errors
 }
 
@@ -71,75 +69,37 @@ pub(super) fn container_concurrency(concurrency: i64, ctx: &ValidationContext<'_
     FieldErrors::out_of_bounds(concurrency, least, most, "containerConcurrency")
 }
 
-/// Annotations of a template or a Revision.
-pub(super) fn annotations(
-    annotations: Option<&BTreeMap<String, String>>,
-    ctx: &ValidationContext<'_>,
-) -> FieldErrors {
-    let mut errors = autoscaling::validate(annotations, ctx);
-    let Some(annotations) = annotations else {
-        return errors;
+/// A name that the author gives the revision must tell whose it is. Only the first fault is told.
+fn own_name(meta: &ObjectMeta, parent: &ObjectMeta) -> FieldErrors {
+    let set = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    let refused = |words: &str, faults: &[String], path: &'static str| {
+        FieldErrors::invalid(format!("{words}: {}", listed(faults)), path)
     };
-    errors.also(progress_deadline(annotations));
-    errors.also(sidecar::resources(annotations));
-    errors.also(
-        annotations
-            .keys()
-            .filter(|key| !is_known_networking(key))
-            .map(|key| FieldErrors::invalid_key(key, ""))
-            .collect(),
-    );
-    errors
-}
-
-fn is_known_networking(key: &str) -> bool {
-    let Some(rest) = key.strip_prefix(NETWORKING_GROUP) else {
-        return true;
-    };
-    rest.strip_prefix('/')
-        .is_some_and(|name| NETWORKING_KEYS.contains(&name))
-}
-
-fn progress_deadline(annotations: &BTreeMap<String, String>) -> FieldErrors {
-    let found = PROGRESS_DEADLINE
-        .into_iter()
-        .find_map(|key| Some((key, annotations.get(key)?)));
-    let Some((key, value)) = found else {
-        return FieldErrors::none();
-    };
-    match value.parse::<Nanos>() {
-        Err(_) => FieldErrors::invalid(value, key),
-        Ok(time) if !time.is_whole_seconds() => FieldErrors::new(
-            format!("progress-deadline={value} is not at second precision"),
-            [key],
-        ),
-        Ok(time) if time <= Nanos(0) => {
-            FieldErrors::new(format!("progress-deadline={value} must be positive"), [key])
+    if let Some(prefix) = set(&meta.generate_name) {
+        let faults = dns1035_prefix(&prefix);
+        if !faults.is_empty() {
+            let path = "metadata.generateName";
+            return refused("not a DNS 1035 label prefix", &faults, path);
         }
-        Ok(_) => FieldErrors::none(),
     }
-}
-
-/// A name that the author gives the revision must tell whose it is.
-pub(super) fn own_name(parent: &ObjectMeta, template: &RevisionTemplate) -> FieldErrors {
-    let name = template.name();
-    if name.is_empty() {
+    let Some(name) = set(&meta.name) else {
         return FieldErrors::none();
-    }
-    let faults = dns1035(name);
-    let path = "metadata.name";
-    if !faults.is_empty() {
-        let text = format!("not a DNS 1035 label: {}", listed(&faults));
-        return FieldErrors::invalid(text, path);
-    }
-    let Some(parent) = parent.name.as_deref().filter(|parent| !parent.is_empty()) else {
-        return FieldErrors::disallowed([path]);
     };
-    let prefix = format!("{parent}-");
+    let path = "metadata.name";
+    let faults = dns1035(&name);
+    if !faults.is_empty() {
+        return refused("not a DNS 1035 label", &faults, path);
+    }
+    let of_parent = set(&parent.name);
+    if of_parent.is_none() && set(&parent.generate_name).is_some() {
+        return FieldErrors::disallowed([path]);
+    }
+    let prefix = format!("{}-", of_parent.unwrap_or_default());
     if name.starts_with(&prefix) {
         return FieldErrors::none();
     }
-    FieldErrors::invalid(format!("{name:?} must have prefix {prefix:?}"), path)
+    let words = format!("{} must have prefix {}", quoted(&name), quoted(&prefix));
+    FieldErrors::invalid(words, path)
 }
 
 /// A template that changes must change its name, if it has one.
@@ -147,12 +107,12 @@ pub(super) fn renamed(new: &RevisionTemplate, old: &RevisionTemplate) -> FieldEr
     if new.name().is_empty() || new.name() != old.name() {
         return FieldErrors::none();
     }
-    match changes::difference(old, new) {
-        Some(difference) => FieldErrors::new(
+    match changes::of_template(old, new) {
+        Some(changes) => FieldErrors::new(
             "Saw the following changes without a name change (-old +new)",
             ["metadata.name"],
         )
-        .details(difference),
+        .details(changes),
         None => FieldErrors::none(),
     }
 }

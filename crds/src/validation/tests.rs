@@ -1,6 +1,7 @@
 mod annotations;
 mod containers;
 mod kinds;
+mod large;
 mod metadata;
 mod pods;
 mod properties;

@@ -3,45 +3,47 @@
 use std::collections::BTreeMap;
 
 use super::FieldErrors;
-use super::names::{dns1035, is_qualified, listed};
+use super::names::{dns1035, listed, qualified};
+use super::text::quoted;
 use crate::route::TrafficTarget;
+
+const NAMES: [&str; 2] = ["revisionName", "configurationName"];
 
 /// Traffic of a Service: it has one Configuration, so none may be named.
 pub(super) fn of_service(traffic: &[TrafficTarget]) -> FieldErrors {
     validate(traffic, |target| match target.configuration_name() {
         Some(_) => FieldErrors::disallowed(["configurationName"]),
-        None => FieldErrors::none(),
+        None => key(target.revision_name(), "revisionName"),
     })
 }
 
 /// Traffic of a Route: each share names either a Revision or a Configuration.
 pub(super) fn of_route(traffic: &[TrafficTarget]) -> FieldErrors {
-    let names = ["revisionName", "configurationName"];
     validate(traffic, |target| {
         match (target.revision_name(), target.configuration_name()) {
-            (Some(_), Some(_)) => FieldErrors::both(names),
-            (None, None) => FieldErrors::neither(names),
-            (Some(_), None) | (None, Some(_)) => FieldErrors::none(),
+            (Some(_), Some(_)) => FieldErrors::both(NAMES),
+            (None, None) => FieldErrors::neither(NAMES),
+            (name @ Some(_), None) => key(name, "revisionName"),
+            (None, name @ Some(_)) => key(name, "configurationName"),
         }
     })
 }
 
 fn validate(
     traffic: &[TrafficTarget],
-    kind: impl Fn(&TrafficTarget) -> FieldErrors,
+    names: impl Fn(&TrafficTarget) -> FieldErrors,
 ) -> FieldErrors {
     let mut errors = FieldErrors::none();
     for (index, target) in traffic.iter().enumerate() {
-        let mut of_target = kind(target);
-        of_target.also(names(target));
+        let mut of_target = names(target);
         of_target.also(latest(target));
         of_target.also(share(target));
         errors.also(of_target.at_index("traffic", index));
     }
-    errors.also(tags(traffic));
+    errors.also(tags(traffic).at("traffic"));
     let sum = traffic
         .iter()
-        .fold(0_i64, |sum, target| sum.saturating_add(target.share()));
+        .fold(0_i64, |sum, target| sum.wrapping_add(target.share()));
     if sum != 100 {
         errors.also(FieldErrors::new(
             format!("Traffic targets sum to {sum}, want 100"),
@@ -51,26 +53,22 @@ fn validate(
     errors
 }
 
-fn names(target: &TrafficTarget) -> FieldErrors {
-    let mut errors = FieldErrors::none();
-    for (name, path) in [
-        (target.revision_name(), "revisionName"),
-        (target.configuration_name(), "configurationName"),
-    ] {
-        if let Some(name) = name.filter(|name| !is_qualified(name)) {
-            errors.also(FieldErrors::invalid_key(name, path));
-        }
+fn key(name: Option<&str>, path: &'static str) -> FieldErrors {
+    let name = name.unwrap_or_default();
+    let faults = qualified(name);
+    if name.is_empty() || faults.is_empty() {
+        return FieldErrors::none();
     }
-    errors
+    FieldErrors::invalid_key(name, path).details(faults.join(", "))
 }
 
 fn latest(target: &TrafficTarget) -> FieldErrors {
     let name = target.revision_name();
-    match (target.latest_revision, name) {
-        (Some(latest), name) if latest == name.is_some() => FieldErrors::new(
+    match target.latest_revision {
+        Some(latest) if latest == name.is_some() => FieldErrors::new(
             format!(
-                "may not set revisionName {:?} when latestRevision is {latest}",
-                name.unwrap_or_default()
+                "may not set revisionName {} when latestRevision is {latest}",
+                quoted(name.unwrap_or_default())
             ),
             ["latestRevision"],
         ),
@@ -80,13 +78,9 @@ fn latest(target: &TrafficTarget) -> FieldErrors {
 
 fn share(target: &TrafficTarget) -> FieldErrors {
     let mut errors = FieldErrors::none();
-    if !(0..=100).contains(&target.share()) {
-        errors.also(FieldErrors::out_of_bounds(
-            target.share(),
-            0,
-            100,
-            "percent",
-        ));
+    let share = target.share();
+    if !(0..=100).contains(&share) {
+        errors.also(FieldErrors::out_of_bounds(share, 0, 100, "percent"));
     }
     if target.url.as_deref().is_some_and(|url| !url.is_empty()) {
         errors.also(FieldErrors::disallowed(["url"]));
@@ -104,19 +98,14 @@ fn tags(traffic: &[TrafficTarget]) -> FieldErrors {
         let faults = dns1035(tag);
         if !faults.is_empty() {
             let text = format!("not a DNS 1035 label: {}", listed(&faults));
-            errors.also(FieldErrors::invalid(text, "tag").at_index("traffic", index));
+            errors.also(FieldErrors::invalid(text, format!("tag[{index}]")));
         }
-        match first.get(tag) {
-            Some(earlier) => errors.also(FieldErrors::new(
-                format!("Multiple definitions for {tag:?}"),
-                [
-                    format!("traffic[{earlier}].tag"),
-                    format!("traffic[{index}].tag"),
-                ],
-            )),
-            None => {
-                first.insert(tag, index);
-            }
+        let earlier = *first.entry(tag).or_insert(index);
+        if earlier != index {
+            errors.also(FieldErrors::new(
+                format!("Multiple definitions for {}", quoted(tag)),
+                [earlier, index].map(|index| format!("[{index}].tag")),
+            ));
         }
     }
     errors

@@ -1,7 +1,13 @@
 //! A few numbers, each beside what Kubernetes does without us: a cold start from zero against a
-//! Deployment that is scaled from zero to one, and warm requests against the app alone.
+//! Deployment that is scaled from zero to one, and warm requests against the app alone. Then the
+//! webhook, at the rate of a busy cluster, and with objects that nobody should send.
 //!
-//! The machine that measures is the one that serves, so compare columns, not machines.
+//! `bench webhook` measures the webhook only, `bench fleet` many Services at once only. The machine that measures is the one that serves, so compare columns, not machines.
+
+mod bench {
+    pub(crate) mod fleet;
+    pub(crate) mod webhook;
+}
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,6 +36,11 @@ const STARTED: Duration = Duration::from_secs(60);
 #[tokio::main]
 async fn main() -> Result<()> {
     in_namespace("bench", async |space| {
+        match std::env::args().nth(1).as_deref() {
+            Some("webhook") => return bench::webhook::measure(space).await,
+            Some("fleet") => return bench::fleet::measure(space).await,
+            _ => {}
+        }
         let plain = Plain::create(space).await?;
         let service = space
             .deploy(Wanted::answering(space, "hello", "here"))
@@ -68,7 +79,8 @@ async fn main() -> Result<()> {
         plain.scale(space, 0).await?;
         let system = print_warm("through Fermata", gateway, host).await?;
         println!("{:<34} {:>9.2}", "ratio", system / app);
-        Ok(())
+        bench::webhook::measure(space).await?;
+        bench::fleet::measure(space).await
     })
     .await
 }

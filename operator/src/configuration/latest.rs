@@ -15,6 +15,9 @@ use runtime::kube::owner::{controller, is_owned_by};
 
 /// How long a name that is taken is left alone.
 const TAKEN: Duration = Duration::from_secs(30);
+/// How long until something that the API server refused is tried again: what refused it (a quota,
+/// another webhook) may change without telling us.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 
 /// What a Configuration needs to know of the world.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +57,8 @@ impl Latest {
     pub(super) fn next(&self) -> Action {
         match self {
             Self::Taken | Self::Leaving => Action::requeue(TAKEN),
-            Self::There(_) | Self::Missing | Self::Refused(_) => Action::await_change(),
+            Self::Refused(_) => Action::requeue(REFUSED_AGAIN),
+            Self::There(_) | Self::Missing => Action::await_change(),
         }
     }
 }

@@ -1,38 +1,46 @@
-//! One reconciler as a task: workers, backoff per object, what is logged.
+//! One reconciler as a task: workers, backoff per object, what is logged; and that it touches only
+//! objects whose lease is ours.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt, stream};
 use kube::ResourceExt;
 use kube::runtime::controller::{Action, Config, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use parking_lot::Mutex;
+use runtime::kube::event::EventKind;
+use runtime::kube::lease::{Share, TermOver};
 use runtime::kube::watch::Watchable;
 use runtime::tasks::Tasks;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use super::loops::Loop;
 use crate::context::Context;
 use crate::error::{ReconcileError, backoff};
 
 /// Objects of one kind that are reconciled at the same time.
 const WORKERS: u16 = 32;
+/// Failures in a row that pass without an event (contract/control-plane 0.5).
+const FAILURES_BEFORE_EVENT: u32 = 2;
 /// Longest time for one pass (contract/control-plane 0.5).
 const LONGEST_PASS: Duration = Duration::from_secs(30);
 
 /// What the kube runtime hands to a reconciler.
 struct Work<K: Watchable> {
     name: &'static str,
+    share: Share,
     context: Arc<Context>,
     failures: Mutex<HashMap<ObjectRef<K>, u32>>,
 }
 
-/// Runs `controller` with `reconcile` until shutdown.
+/// Runs `controller` with `reconcile` until shutdown, on the objects that are ours.
 pub(super) fn spawn<K, F>(
     tasks: &Tasks,
-    name: &'static str,
+    which: Loop,
     controller: Controller<K>,
     reconcile: fn(Arc<K>, Arc<Context>) -> F,
     context: &Arc<Context>,
@@ -41,13 +49,17 @@ pub(super) fn spawn<K, F>(
     F: Future<Output = Result<Action, ReconcileError>> + Send + 'static,
 {
     let shutdown = tasks.shutdown().clone();
+    let share = context.loops.share(which).clone();
+    let gained = gained(&share, controller.store());
     let work = Arc::new(Work {
-        name,
+        name: which.name(),
+        share,
         context: Arc::clone(context),
         failures: Mutex::default(),
     });
-    tasks.spawn(name, async move {
+    tasks.spawn(which.name(), async move {
         controller
+            .reconcile_on(gained)
             .with_config(Config::default().concurrency(WORKERS))
             .graceful_shutdown_on(async move { shutdown.wait().await })
             .run(
@@ -62,6 +74,27 @@ pub(super) fn spawn<K, F>(
     });
 }
 
+/// The objects of every part that has become ours: its last holder may have stopped half-way.
+fn gained<K: Watchable>(
+    share: &Share,
+    store: Store<K>,
+) -> impl Stream<Item = ObjectRef<K>> + Send + 'static {
+    let objects = share.gains().map(move |gain| {
+        let objects = store.state().into_iter();
+        let ours = objects.filter(|object| gain.covers(&namespace(&**object), &object.name_any()));
+        ours.map(|object| ObjectRef::from_obj(&*object))
+            .collect::<Vec<_>>()
+    });
+    objects.flat_map(stream::iter)
+}
+
+/// Empty for kinds that have none.
+fn namespace<K: Watchable>(object: &K) -> String {
+    object.namespace().unwrap_or_default()
+}
+
+/// One pass over an object, if it is ours; given up half-way when it is not ours any more. Whoever
+/// it belongs to then looks at all of its objects.
 async fn pass<K, F>(
     object: Arc<K>,
     work: Arc<Work<K>>,
@@ -71,19 +104,49 @@ where
     K: Watchable,
     F: Future<Output = Result<Action, ReconcileError>> + Send + 'static,
 {
+    let Some(term) = work.share.term(&namespace(&*object), &object.name_any()) else {
+        return Ok(Action::await_change());
+    };
     let key = ObjectRef::from_obj(&*object);
-    let reconciled = reconcile(object, Arc::clone(&work.context));
-    let outcome = tokio::time::timeout(LONGEST_PASS, reconciled)
-        .await
-        .unwrap_or_else(|_| {
-            Err(ReconcileError::NotYet {
-                what: "the pass took longer than 30 s".to_owned(),
-            })
-        });
-    if outcome.is_ok() {
-        work.failures.lock().remove(&key);
+    let reconciled = reconcile(Arc::clone(&object), Arc::clone(&work.context));
+    let outcome = match term.guard(timeout(LONGEST_PASS, reconciled)).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) => Err(ReconcileError::NotYet {
+            what: "the pass took longer than 30 s".to_owned(),
+        }),
+        Err(TermOver) => {
+            debug!(controller = work.name, %key, "lost the lease, stopped half-way");
+            Ok(Action::await_change())
+        }
+    };
+    match &outcome {
+        Ok(_) => {
+            work.failures.lock().remove(&key);
+        }
+        Err(error) => report(&work, &*object, error).await,
     }
     outcome
+}
+
+/// Tells of an error that does not pass by itself: with the third failure in a row, once. A write
+/// that came too late (another's was faster, our stores were behind) mostly goes well the next time.
+async fn report<K: Watchable>(work: &Work<K>, object: &K, error: &ReconcileError) {
+    let key = ObjectRef::from_obj(object);
+    let before = work.failures.lock().get(&key).copied();
+    if before != Some(FAILURES_BEFORE_EVENT) || error.is_waiting() || error.is_ending() {
+        return;
+    }
+    let name = object.name_any();
+    let (reason, message) = if error.is_about(&K::kind(&()), &name) {
+        let message = format!("Failed to update status for {name:?}: {}", chain(error));
+        ("UpdateFailed", message)
+    } else {
+        ("InternalError", chain(error))
+    };
+    let events = &work.context.events;
+    events
+        .publish(object, EventKind::Warning, reason, message)
+        .await;
 }
 
 #[expect(

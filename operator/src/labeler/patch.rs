@@ -2,17 +2,25 @@
 
 use std::fmt::Debug;
 
-use crds::route::Route;
 use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Api, Client, Resource};
 use runtime::kube::apply::ApplyError;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing::warn;
 
-/// Merges `change` into the object. One that is gone needs no mark; one that the API server
-/// refuses to touch is logged and left: neither may hold up a Route.
+/// What became of a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Marked {
+    /// It is set, or the object is gone and needs none.
+    Yes,
+    /// The API server refuses it.
+    Refused,
+}
+
+/// Merges `change` into the object. One that the API server refuses to touch is logged and left
+/// for later: it must not hold up a Route.
 ///
 /// # Errors
 /// What may go better next time.
@@ -21,7 +29,7 @@ pub(super) async fn merge<K>(
     namespace: &str,
     name: &str,
     change: &Value,
-) -> Result<(), ApplyError>
+) -> Result<Marked, ApplyError>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
@@ -33,39 +41,14 @@ where
         .patch_metadata(name, &PatchParams::default(), &Patch::Merge(change))
         .await
     {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Ok(_) => Ok(Marked::Yes),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Marked::Yes),
         Err(error) => match ApplyError::new(&K::kind(&()), name, error) {
             refused @ ApplyError::Rejected { .. } => {
                 warn!(namespace, name, error = %refused, "could not be marked");
-                Ok(())
+                Ok(Marked::Refused)
             }
             error => Err(error),
         },
-    }
-}
-
-/// Replaces the finalizers of a Route, unless someone has changed the Route since we saw it.
-///
-/// # Errors
-/// What may go better next time.
-pub(super) async fn finalizers(
-    client: &Client,
-    route: &Route,
-    finalizers: Vec<String>,
-) -> Result<(), ApplyError> {
-    let (namespace, name) = (route.namespace().unwrap_or_default(), route.name_any());
-    let change = json!({ "metadata": {
-        "finalizers": finalizers,
-        "resourceVersion": route.resource_version(),
-    }});
-    let api = Api::<Route>::namespaced(client.clone(), &namespace);
-    match api
-        .patch_metadata(&name, &PatchParams::default(), &Patch::Merge(&change))
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(ApplyError::new("Route", &name, error)),
     }
 }

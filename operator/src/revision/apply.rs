@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
-use runtime::kube::apply::{ApplyError, apply as server_side_apply, create};
+use runtime::kube::apply::{ApplyError, apply as server_side_apply, create, is_outdated};
 use runtime::kube::owner::is_owned_by;
 use serde_json::Value;
 use tracing::debug;
@@ -15,10 +15,6 @@ use crate::child::Child;
 
 const MANAGER: &str = "fermata-revision";
 const DEPLOYMENT: &str = "Deployment";
-
-/// The API server's whole answer to a patch that does not fit the object, for us a failed `test`
-/// of the resource version. A refused spec has more to say.
-const PATCH_DOES_NOT_FIT: &str = "the server rejected our request due to an error in our request";
 
 /// What became of the Deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +41,16 @@ pub(super) async fn apply(
     deployment
 }
 
-/// Writes the Images, where the Deployment changed: they follow from the same. They are hints that
-/// nobody waits for, so a failure is forgotten, and none is looked at again.
-pub(super) async fn announce_images(client: &Client, children: &Children) {
+/// Writes the Images that are not as they should be. They are hints that nobody waits for: one that
+/// can't be written is left for the next look at the Revision.
+pub(super) async fn announce_images(client: &Client, seen: &Seen, children: &Children) {
     for image in &children.images {
-        if let Err(error) = server_side_apply(client, MANAGER, image, None).await {
+        let current = seen.hints.get(&image.name_any());
+        if current.is_some_and(Child::is_foreign) {
+            continue;
+        }
+        let current = current.and_then(Child::ours);
+        if let Err(error) = server_side_apply(client, MANAGER, image, current).await {
             debug!(%error, "image was not announced to caches");
         }
     }
@@ -113,11 +114,6 @@ async fn change(client: &Client, wanted: &Deployment, patch: Value) -> Result<Wr
         }
         Err(error) => Err(failed(error)),
     }
-}
-
-fn is_outdated(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status)
-        if status.code == 422 && status.message.starts_with(PATCH_DOES_NOT_FIT))
 }
 
 /// Whose Deployment has our name: our own, which the watch has not shown yet, or another's, which

@@ -21,6 +21,7 @@ use crds::revision::Revision;
 use k8s_openapi::api::apps::v1::Deployment;
 
 use super::digests::Digests;
+use crate::announcement::Herald;
 
 /// All that the children follow from.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Inputs<'a> {
     pub(super) digests: &'a Digests,
     /// Where the system itself runs.
     pub(super) system_namespace: &'a str,
+    /// What its pods need to announce themselves.
+    pub(super) herald: &'a Herald,
     /// Whether requests come here.
     pub(super) reachability: Reachability,
     /// The PodAutoscaler as it is: some of its annotations are chosen once.

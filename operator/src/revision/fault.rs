@@ -31,6 +31,38 @@ pub(super) enum Fault {
     },
 }
 
+/// What kubelet says of a container that is on its way.
+const ON_ITS_WAY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
+const EXIT_CODE: &str = "ExitCode";
+
+impl Fault {
+    /// Reason and message for people. None: perhaps it is no fault, the container is on its way.
+    pub(super) fn told(&self) -> Option<(String, String)> {
+        match self {
+            Self::Unschedulable { reason, message } => Some((reason.clone(), message.clone())),
+            Self::Exited { code, message } => {
+                let message = match (code, message.as_str()) {
+                    (0, "") => "container exited with no error",
+                    (_, message) => message,
+                };
+                Some((
+                    format!("{EXIT_CODE}{code}"),
+                    format!("Container failed with: {message}"),
+                ))
+            }
+            Self::Waiting { reason, message } => {
+                let stuck = !ON_ITS_WAY.contains(&reason.as_str());
+                stuck.then(|| (reason.clone(), message.clone()))
+            }
+        }
+    }
+
+    /// Whether `reason` is that of a container that ran and ended.
+    pub(super) fn is_exit(reason: &str) -> bool {
+        reason.starts_with(EXIT_CODE)
+    }
+}
+
 /// The first fault among `pods`. The sidecar's own faults don't count: they are not the user's.
 pub(super) fn fault(pods: &[Arc<Pod>]) -> Option<Fault> {
     pods.iter()
@@ -49,15 +81,27 @@ fn unschedulable(pod: &Pod) -> Option<Fault> {
 }
 
 fn of_containers(pod: &Pod) -> Option<Fault> {
-    let containers = pod.status.as_ref()?.container_statuses.as_deref()?;
-    let users = || {
-        containers
-            .iter()
-            .filter(|container| container.name != QUEUE_PROXY)
-    };
-    users()
-        .find_map(exited)
-        .or_else(|| users().find_map(waiting))
+    let status = pod.status.as_ref()?;
+    let init = status.init_container_statuses.iter().flatten();
+    let init: Vec<_> = init
+        .filter(|container| !has_done_its_work(container))
+        .collect();
+    let containers = status.container_statuses.iter().flatten();
+    let users: Vec<_> = init
+        .into_iter()
+        .chain(containers.filter(|container| container.name != QUEUE_PROXY))
+        .collect();
+    let first = |find: fn(&ContainerStatus) -> Option<Fault>| users.iter().copied().find_map(find);
+    first(exited)
+        .or_else(|| first(|it| waiting(it).filter(|fault| fault.told().is_some())))
+        .or_else(|| first(waiting))
+}
+
+/// An init container that has ended well says nothing any more, however often it had to try.
+fn has_done_its_work(container: &ContainerStatus) -> bool {
+    let state = container.state.as_ref();
+    let ended = state.and_then(|state| state.terminated.as_ref());
+    ended.is_some_and(|ended| ended.exit_code == 0)
 }
 
 fn exited(container: &ContainerStatus) -> Option<Fault> {

@@ -1,8 +1,10 @@
 //! What the cluster knows of one Revision. Reads stores only.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crds::autoscaling::PodAutoscaler;
+use crds::image::Image;
 use crds::name::serving;
 use crds::revision::Revision;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -26,6 +28,8 @@ pub(super) struct Seen {
     pub(super) deployment: Child<Deployment>,
     /// What scales them.
     pub(super) autoscaler: Child<PodAutoscaler>,
+    /// What those who pull images ahead are told, by name.
+    pub(super) hints: BTreeMap<String, Child<Image>>,
     /// Pods by name; only those of a Deployment that wants pods and has none that serve.
     pub(super) pods: Vec<Arc<Pod>>,
 }
@@ -46,6 +50,7 @@ pub(super) fn gather(stores: &Stores, revision: &Revision, images: Images) -> Se
         Some(_) | None => Vec::new(),
     };
     Seen {
+        hints: hints(stores, revision, &name, &namespace),
         revision: name,
         images,
         deployment,
@@ -54,8 +59,28 @@ pub(super) fn gather(stores: &Stores, revision: &Revision, images: Images) -> Se
     }
 }
 
+fn hints(
+    stores: &Stores,
+    revision: &Revision,
+    name: &str,
+    namespace: &str,
+) -> BTreeMap<String, Child<Image>> {
+    let pod = &revision.spec.pod;
+    let containers = pod
+        .containers
+        .iter()
+        .chain(pod.init_containers.iter().flatten());
+    let hints = containers.map(|container| {
+        let hint = name::image(name, &container.name);
+        let found = stores.images.get(&ObjectRef::new(&hint).within(namespace));
+        let child = Child::of(found, revision.metadata.uid.as_deref());
+        (hint, child)
+    });
+    hints.collect()
+}
+
 /// Whether pods are wanted and none is available.
-fn lacks_pods(deployment: &Deployment) -> bool {
+pub(super) fn lacks_pods(deployment: &Deployment) -> bool {
     let status = deployment.status.as_ref();
     wanted_replicas(deployment) > 0
         && status

@@ -1,3 +1,4 @@
+mod activation;
 mod children;
 mod table;
 
@@ -7,7 +8,7 @@ use crate::child::Child;
 use crds::revision::Revision;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const UID: &str = "0b7d3c52-0000-4000-8000-000000000001";
@@ -72,6 +73,7 @@ fn seen(deployment: Value, pods: Vec<Value>, autoscaler: Value) -> Seen {
         images: Images::Known(by_tag(&revision())),
         deployment: child(deployment),
         autoscaler: child(autoscaler),
+        hints: BTreeMap::new(),
         pods: pods.into_iter().map(|pod| Arc::new(object(pod))).collect(),
     }
 }

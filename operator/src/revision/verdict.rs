@@ -1,12 +1,12 @@
 //! Whether a Revision can serve: the table of contract/control-plane 3.3 as a pure function.
 
-use crds::autoscaling::{PodAutoscaler, PodAutoscalerStatus};
-use crds::condition::{Condition, READY, Truth, Verdicts, find};
+use crds::condition::{Condition, Truth, Verdicts, find};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
+use super::activation::{self, Scaling};
 use super::digests::Images;
 use super::fault::{Fault, fault};
-use super::gather::{Seen, ready_replicas, wanted_replicas};
+use super::gather::{Seen, lacks_pods, ready_replicas, wanted_replicas};
 use super::name;
 
 /// Condition: the Deployment has what it needs.
@@ -16,13 +16,12 @@ pub(super) const CONTAINER_HEALTHY: &str = "ContainerHealthy";
 /// Condition, for information: requests come here and are served by pods.
 pub(super) const ACTIVE: &str = "Active";
 
-const DEPLOYING: &str = "Deploying";
+pub(super) const DEPLOYING: &str = "Deploying";
 const RESOLVING: &str = "ResolvingDigests";
 const CONTAINER_MISSING: &str = "ContainerMissing";
 const NOT_OWNED: &str = "NotOwned";
 const FAILED_CREATE: &str = "FailedCreate";
 const DEADLINE_EXCEEDED: &str = "ProgressDeadlineExceeded";
-const EXIT_CODE: &str = "ExitCode";
 const NEVER_SCALED: &str = "Initial scale was never achieved";
 
 /// What one look at the children told.
@@ -63,42 +62,6 @@ impl Verdict {
     }
 }
 
-/// How far the autoscaler is.
-struct Scaling {
-    /// Its Ready, once it has one.
-    ready: Option<Truth>,
-    /// Whether the revision had all its first pods once.
-    initialised: bool,
-    /// Whether requests can reach the pods.
-    has_service: bool,
-}
-
-impl Scaling {
-    fn of(autoscaler: Option<&PodAutoscaler>) -> Self {
-        let status = autoscaler.and_then(|autoscaler| autoscaler.status.as_ref());
-        let nothing = PodAutoscalerStatus::default();
-        let status = status.unwrap_or(&nothing);
-        let truth = |name| Truth::of(find(&status.conditions, name));
-        Self {
-            ready: find(&status.conditions, READY).map(|ready| Truth::of(Some(ready))),
-            initialised: truth("ScaleTargetInitialized").is_true(),
-            has_service: !status.service_name.is_empty(),
-        }
-    }
-
-    /// Whether requests come here and are served.
-    fn active(&self) -> Truth {
-        let ready = self.ready.clone();
-        ready.unwrap_or_else(|| Truth::unknown(DEPLOYING, ""))
-    }
-
-    /// Whether it gave up before the revision had all its first pods.
-    fn gave_up(&self) -> bool {
-        let failed = self.ready.as_ref().is_some_and(Truth::is_false);
-        failed && !self.initialised && self.has_service
-    }
-}
-
 /// Judges what was seen.
 ///
 /// `old`, the conditions of the pass before, is asked for one thing only: why the pods failed when
@@ -115,6 +78,7 @@ pub(super) fn verdict(seen: &Seen, old: &[Condition], always_schedulable: bool) 
     }
     let fault = fault(&seen.pods);
     let container = container(deployment, fault.as_ref(), &scaling, old);
+    let trouble = trouble(deployment, fault.as_ref(), always_schedulable);
     let resources = taken(seen).unwrap_or_else(|| {
         let deployed = deployed(deployment, fault.as_ref(), always_schedulable);
         let deployed = remembered(deployed, deployment, &scaling, old);
@@ -123,7 +87,23 @@ pub(super) fn verdict(seen: &Seen, old: &[Condition], always_schedulable: bool) 
     Verdict {
         resources,
         container,
-        active: scaling.active(),
+        active: activation::active(&scaling, trouble, Truth::of(find(old, ACTIVE))),
+    }
+}
+
+/// What keeps a revision that wants pods from having one that serves.
+fn trouble(
+    deployment: Option<&Deployment>,
+    fault: Option<&Fault>,
+    always_schedulable: bool,
+) -> Option<(String, String)> {
+    let deployment = deployment.filter(|deployment| lacks_pods(deployment))?;
+    let refused = failure(conditions(Some(deployment)));
+    let refused = refused.map(|it| (text(&it.reason).to_owned(), text(&it.message).to_owned()));
+    match fault {
+        Some(Fault::Unschedulable { .. }) if always_schedulable => refused,
+        Some(fault) => fault.told().or(refused),
+        None => refused,
     }
 }
 
@@ -174,10 +154,7 @@ fn deployed(
         Some(Fault::Unschedulable { .. } | Fault::Waiting { .. } | Fault::Exited { .. }) | None => {
         }
     }
-    let failure = conditions
-        .iter()
-        .find(|condition| condition.type_ == "ReplicaFailure");
-    if let Some(failure) = failure.filter(|failure| failure.status == "True") {
+    if let Some(failure) = failure(conditions) {
         return Truth::no(text(&failure.reason), text(&failure.message));
     }
     let Some(progressing) = progressing else {
@@ -196,6 +173,12 @@ fn conditions(deployment: Option<&Deployment>) -> &[DeploymentCondition] {
     status
         .and_then(|status| status.conditions.as_deref())
         .unwrap_or_default()
+}
+
+/// Why pods can't be made: a quota, for example.
+fn failure(conditions: &[DeploymentCondition]) -> Option<&DeploymentCondition> {
+    let mut conditions = conditions.iter();
+    conditions.find(|it| it.type_ == "ReplicaFailure" && it.status == "True")
 }
 
 fn is_too_late(progressing: &DeploymentCondition) -> bool {
@@ -251,28 +234,16 @@ fn container(
     scaling: &Scaling,
     old: &[Condition],
 ) -> Truth {
-    if let Some(Fault::Exited { code, message }) = fault {
-        return exited(*code, message);
+    let exit = fault.filter(|fault| matches!(fault, Fault::Exited { .. }));
+    if let Some((reason, message)) = exit.and_then(Fault::told) {
+        return Truth::no(reason, message);
     }
     if deployment.is_some_and(|deployment| ready_replicas(deployment) > 0) {
         return Truth::True;
     }
     match Truth::of(find(old, CONTAINER_HEALTHY)) {
-        Truth::False(reason, message) if reason.starts_with(EXIT_CODE) => {
-            Truth::False(reason, message)
-        }
+        Truth::False(reason, message) if Fault::is_exit(&reason) => Truth::False(reason, message),
         _ if scaling.initialised => Truth::True,
         _ => Truth::unknown(DEPLOYING, ""),
     }
-}
-
-fn exited(code: i32, message: &str) -> Truth {
-    let message = match (code, message) {
-        (0, "") => "container exited with no error",
-        (_, message) => message,
-    };
-    Truth::no(
-        format!("{EXIT_CODE}{code}"),
-        format!("Container failed with: {message}"),
-    )
 }

@@ -12,18 +12,19 @@ use super::gather::Seen;
 use super::plan::Plan;
 use super::site::Site;
 use super::status::{Blocker, Phase};
+use crate::certificate::keep::{discard, keep};
 use crate::child::Child;
 use crate::context::Context;
 use crate::ensured::{Ensured, ensure};
 
-/// Field manager of Ingress, placeholder Services and their Endpoints.
+/// Field manager of Ingress, Certificates, placeholder Services and their Endpoints.
 const MANAGER: &str = "fermata-route";
 /// Field manager of a placeholder that had to be created anew. Another one, so that what the user
 /// had put on it does not count as ours.
 const REBIRTH: &str = "fermata-route-rebirth";
 
-/// Applies the Ingress, then the placeholders, which lead to where the Ingress says that the
-/// gateway is; last, placeholders of names that are gone go.
+/// Applies the Certificates, then the Ingress, then the placeholders, which lead to where the
+/// Ingress says that the gateway is; last, what belongs to names that are gone goes.
 ///
 /// # Errors
 /// What may go better next time.
@@ -33,6 +34,9 @@ pub(super) async fn apply(
     seen: &Seen,
     ctx: &Context,
 ) -> Result<Phase, ApplyError> {
+    if let Some(blocker) = apply_certificates(route, &plan, seen, ctx).await? {
+        return Ok(Phase::Blocked(plan.own, blocker));
+    }
     let parent = (route, "Ingress");
     let ingress = match ensure(ctx, MANAGER, parent, &plan.ingress, &seen.ingress).await? {
         Ensured::There(ingress) => ingress,
@@ -44,7 +48,28 @@ pub(super) async fn apply(
         }
     }
     delete_orphans(&plan, seen, ctx).await?;
+    for certificate in &plan.tls.unwanted {
+        discard(ctx, certificate, "orphaned Knative Certificate").await?;
+    }
     Ok(plan.routed(ingress))
+}
+
+/// Some: the API server refuses one.
+async fn apply_certificates(
+    route: &Route,
+    plan: &Plan,
+    seen: &Seen,
+    ctx: &Context,
+) -> Result<Option<Blocker>, ApplyError> {
+    for wanted in &plan.tls.wanted {
+        let name = wanted.name_any();
+        let there = seen.certificates.own.get(&name).unwrap_or(&Child::Missing);
+        match keep(ctx, MANAGER, route, wanted, there).await? {
+            Ensured::There(_) => {}
+            Ensured::Refused(why) => return Ok(Some(Blocker::CertificateRefused(name, why))),
+        }
+    }
+    Ok(None)
 }
 
 /// Applies the placeholder of one name. Some: the API server refuses it, in its words.

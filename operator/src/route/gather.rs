@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crds::name::serving;
+use crds::certificate::Certificate;
+use crds::name::{networking, serving};
 use crds::networking::Ingress;
 use crds::route::Route;
 use k8s_openapi::api::core::v1::{Endpoints, Service};
@@ -14,6 +15,7 @@ use super::desired::ingress;
 use super::rollout::Rollout;
 use super::site::{Naming, name_of};
 use super::target::Backends;
+use super::tls::{self, Certificates};
 use crate::child::Child;
 use crate::context::Context;
 use crate::ensured::lookup;
@@ -27,6 +29,7 @@ pub(super) struct Seen {
     pub(super) services: BTreeMap<String, Child<Service>>,
     /// The same for Endpoints.
     pub(super) endpoints: BTreeMap<String, Child<Endpoints>>,
+    pub(super) certificates: Certificates,
 }
 
 impl Seen {
@@ -45,6 +48,7 @@ impl Seen {
             ingress,
             services: children(&ctx.stores.core_services, route, &names),
             endpoints: children(&ctx.stores.endpoints, route, &names),
+            certificates: certificates(&ctx.stores.certificates, route, naming),
         }
     }
 }
@@ -91,6 +95,25 @@ fn backends(route: &Route, ingress: Option<&Ingress>, namespace: &str, ctx: &Con
         }
     }
     backends
+}
+
+/// Nothing where the settings ask for none: then there is nothing to compare with.
+fn certificates(store: &Store<Certificate>, route: &Route, naming: Naming<'_>) -> Certificates {
+    if !naming.network.external_domain_tls && !naming.network.cluster_local_domain_tls {
+        return Certificates::default();
+    }
+    let tags = tags(route);
+    let names = tags
+        .iter()
+        .flat_map(|tag| [tls::name_of(route, tag), tls::local_name_of(route, tag)]);
+    let namespace = route.meta().namespace.as_deref();
+    Certificates {
+        own: children(store, route, &names.collect()),
+        wildcards: store.state_filter(|it: &Certificate| {
+            it.meta().namespace.as_deref() == namespace
+                && it.labels().contains_key(networking::WILDCARD_DOMAIN)
+        }),
+    }
 }
 
 fn children<K>(

@@ -10,15 +10,17 @@ use crds::route::Route;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::desired::ingress::{self, http_option};
+use super::desired::ingress;
 use super::desired::placeholder::{Backing, backing, has_own_visibility};
 use super::gather::{Seen, rollout_of, tags};
 use super::rollout::{Moment, Rollout};
 use super::share::{Shares, goal, shares, status_traffic};
 use super::site::{HostError, Naming, Site, Sites, name_of, site};
-use super::status::{Blocker, Phase, Rolling, Routed, is_ingress_ready};
+use super::status::{Blocker, Own, Phase, Rolling, Routed, is_ingress_ready};
 use super::target::{Target, targets};
+use super::tls::{Tls, secure};
 use crate::child::Child;
+use crate::gateway::http_option;
 
 /// The other spelling of [`serving::ROLLOUT_DURATION`].
 const ROLLOUT_DURATION_ALT: &str = "serving.knative.dev/rolloutDuration";
@@ -27,8 +29,8 @@ const ROLLOUT_DURATION_ALT: &str = "serving.knative.dev/rolloutDuration";
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) sites: Sites,
-    /// The Route's own hosts.
-    pub(super) own: Site,
+    pub(super) own: Own,
+    pub(super) tls: Tls,
     pub(super) ingress: Ingress,
     rollout: Rollout,
     targets: Vec<Target>,
@@ -42,7 +44,7 @@ impl Plan {
         Phase::Routed(Routed {
             traffic: status_traffic(&self.targets, &self.rollout, &self.sites),
             rollout: rolling,
-            site: self.own,
+            own: self.own,
             ingress,
         })
     }
@@ -59,17 +61,21 @@ pub(super) fn plan(
     naming: Naming<'_>,
     now: Timestamp,
 ) -> Result<Plan, Box<Phase>> {
-    let sites = sites(route, seen, naming).map_err(|error| Box::new(Phase::Unnameable(error)))?;
-    let Some(own) = sites.get("").cloned() else {
+    let mut sites =
+        sites(route, seen, naming).map_err(|error| Box::new(Phase::Unnameable(error)))?;
+    let tls = secure(route, &mut sites, &seen.certificates, naming);
+    let Some(site) = sites.get("").cloned() else {
         return Err(Box::new(Phase::Unnameable(HostError::NotFullyQualified(
             route.name_any(),
         ))));
     };
+    let certificate = tls.truth();
+    let own = Own { site, certificate };
     let targets = match targets(route, &seen.backends) {
         Ok(targets) => targets,
         Err(bad) => return Err(Box::new(Phase::Frozen(own, bad))),
     };
-    let http_option = match unblocked(route, seen, settings, &sites) {
+    let http_option = match unblocked(route, seen, settings, &sites, &tls) {
         Ok(http_option) => http_option,
         Err(blocker) => return Err(Box::new(Phase::Blocked(own, blocker))),
     };
@@ -79,6 +85,7 @@ pub(super) fn plan(
         route,
         ingress::Plan {
             sites: &sites,
+            tls: &tls,
             shares: &shares,
             rollout: &rollout,
             http_option,
@@ -88,6 +95,7 @@ pub(super) fn plan(
     Ok(Plan {
         sites,
         own,
+        tls,
         ingress,
         rollout,
         targets,
@@ -111,6 +119,7 @@ fn unblocked(
     seen: &Seen,
     settings: &Settings,
     sites: &Sites,
+    tls: &Tls,
 ) -> Result<Option<HttpOption>, Blocker> {
     let gateway = seen
         .ingress
@@ -134,10 +143,13 @@ fn unblocked(
             return Err(Blocker::EndpointsTaken(site.name.clone()));
         }
     }
+    if let Some(name) = &tls.taken {
+        return Err(Blocker::CertificateTaken(name.clone()));
+    }
     if seen.ingress.is_foreign() {
         return Err(Blocker::IngressTaken(ingress::name(route)));
     }
-    http_option(route, settings).map_err(Blocker::BadHttpProtocol)
+    http_option(route, &settings.network).map_err(Blocker::BadHttpProtocol)
 }
 
 fn rollout(

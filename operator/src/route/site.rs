@@ -9,7 +9,7 @@ use crds::route::Route;
 use crds::template::{Context, Template, TemplateError};
 use kube::ResourceExt;
 
-/// Scheme of URLs inside the cluster.
+/// Scheme of URLs inside the cluster, where nothing else is known.
 const LOCAL_SCHEME: &str = "http";
 
 /// What decides over hosts besides the Route itself.
@@ -33,6 +33,7 @@ pub(super) struct Site {
     /// Host outside of the cluster, if the name is to be seen there.
     pub(super) public: Option<String>,
     scheme: String,
+    local_scheme: &'static str,
 }
 
 /// The hosts of every tag; the empty tag is the Route itself.
@@ -63,7 +64,17 @@ impl Site {
 
     /// Where other pods reach the name.
     pub(super) fn local_url(&self) -> String {
-        format!("{LOCAL_SCHEME}://{}", self.local_host())
+        format!("{}://{}", self.local_scheme, self.local_host())
+    }
+
+    /// What is spoken with the host outside.
+    pub(super) fn set_scheme(&mut self, scheme: &'static str) {
+        scheme.clone_into(&mut self.scheme);
+    }
+
+    /// What is spoken with the hosts inside.
+    pub(super) fn set_local_scheme(&mut self, scheme: &'static str) {
+        self.local_scheme = scheme;
     }
 
     /// Where people reach the name, without scheme.
@@ -134,6 +145,7 @@ pub(super) fn site(
         local,
         public,
         scheme,
+        local_scheme: LOCAL_SCHEME,
     };
     match site.host() {
         host if is_fully_qualified(host) => Ok(site),
@@ -141,7 +153,8 @@ pub(super) fn site(
     }
 }
 
-fn public_domain<'a>(route: &Route, domains: &'a DomainConfig) -> Option<&'a str> {
+/// The domain of the Route's hosts outside; None keeps it inside.
+pub(super) fn public_domain<'a>(route: &Route, domains: &'a DomainConfig) -> Option<&'a str> {
     let visibility = route.labels().get(networking::VISIBILITY);
     if visibility.is_some_and(|it| it == networking::CLUSTER_LOCAL) {
         return None;

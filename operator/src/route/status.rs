@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::controller::Action;
 
-use super::desired::ingress::BadHttpProtocol;
 use super::site::{HostError, Site};
 use super::target::BadTarget;
+use super::tls;
+use crate::gateway::BadHttpProtocol;
 
 const ALL_TRAFFIC_ASSIGNED: &str = "AllTrafficAssigned";
 const INGRESS_READY: &str = "IngressReady";
@@ -27,17 +28,26 @@ pub(super) enum Phase {
     /// The templates of the system make no host for a name of the Route: nothing was touched.
     Unnameable(HostError),
     /// An entry of the spec can't get traffic: no child was touched, what was served still is.
-    Frozen(Site, BadTarget),
+    Frozen(Own, BadTarget),
     /// The traffic is known, and something is in the way of a child.
-    Blocked(Site, Blocker),
+    Blocked(Own, Blocker),
     /// All children are as they should be.
     Routed(Routed),
+}
+
+/// What is known of a Route once its names are.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Own {
+    /// The Route's own hosts.
+    pub(super) site: Site,
+    /// What `CertificateProvisioned` says.
+    pub(super) certificate: Truth,
 }
 
 /// A Route whose children are as they should be.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Routed {
-    pub(super) site: Site,
+    pub(super) own: Own,
     pub(super) traffic: Vec<TrafficTarget>,
     pub(super) ingress: Arc<Ingress>,
     /// A rollout, if one is under way.
@@ -61,6 +71,10 @@ pub(super) enum Blocker {
     EndpointsTaken(String),
     /// An Ingress of that name belongs to someone else.
     IngressTaken(String),
+    /// A Certificate of that name belongs to someone else.
+    CertificateTaken(String),
+    /// The API server refuses the Certificate of that name, in its words.
+    CertificateRefused(String, String),
     /// An annotation of the Route has no meaning.
     BadHttpProtocol(BadHttpProtocol),
     /// The API server refuses a child, in its words.
@@ -91,25 +105,27 @@ fn until(at: i64, now: Timestamp) -> Duration {
 /// The status after a pass. What the pass did not come to keeps its old value.
 pub(super) fn status(route: &Route, phase: &Phase, now: Timestamp) -> RouteStatus {
     let mut status = route.status.clone().unwrap_or_default();
-    let ingress_ready = ingress_ready(phase, carried(route, &status));
+    let verdicts = Verdicts::of(vec![
+        (ALL_TRAFFIC_ASSIGNED, traffic_assigned(phase)),
+        (INGRESS_READY, ingress_ready(phase, carried(route, &status))),
+        (
+            CERTIFICATE_PROVISIONED,
+            certificate_provisioned(phase, &status),
+        ),
+    ]);
     match phase {
         Phase::Unnameable(_) => {}
-        Phase::Frozen(site, _) => status.url = Some(site.url()),
-        Phase::Blocked(site, _) => {
-            status.url = Some(site.url());
-            status.address = address(site);
+        Phase::Frozen(own, _) => status.url = Some(own.site.url()),
+        Phase::Blocked(own, _) => {
+            status.url = Some(own.site.url());
+            status.address = address(&own.site);
         }
         Phase::Routed(routed) => {
-            status.url = Some(routed.site.url());
-            status.address = address(&routed.site);
+            status.url = Some(routed.own.site.url());
+            status.address = address(&routed.own.site);
             status.traffic = routed.traffic.clone();
         }
     }
-    let verdicts = Verdicts::of(vec![
-        (ALL_TRAFFIC_ASSIGNED, traffic_assigned(phase)),
-        (INGRESS_READY, ingress_ready),
-        (CERTIFICATE_PROVISIONED, certificate_provisioned()),
-    ]);
     status.conditions = verdicts.merge(&status.conditions, now);
     status.observed_generation = route.meta().generation;
     status
@@ -132,7 +148,7 @@ fn traffic_assigned(phase: &Phase) -> Truth {
 fn ingress_ready(phase: &Phase, carried: Truth) -> Truth {
     match phase {
         Phase::Unnameable(_) | Phase::Frozen(..) => carried,
-        Phase::Blocked(_, blocker) => blocker.truth(),
+        Phase::Blocked(_, blocker) => blocker.ingress_ready(carried),
         Phase::Routed(routed) => {
             let truth = truth_of(&routed.ingress);
             if routed.rollout.is_some() && !truth.is_false() {
@@ -180,22 +196,31 @@ fn not_configured() -> Truth {
     )
 }
 
-fn certificate_provisioned() -> Truth {
-    let (reason, message) = ("TLSNotEnabled", "external-domain-tls is not enabled");
-    Truth::TrueBecause(reason.to_owned(), message.to_owned())
+/// Where no name is known, what was known before.
+fn certificate_provisioned(phase: &Phase, old: &RouteStatus) -> Truth {
+    match phase {
+        Phase::Unnameable(_) => Truth::of(find(&old.conditions, CERTIFICATE_PROVISIONED)),
+        Phase::Blocked(_, Blocker::CertificateRefused(name, why)) => tls::failed(name, why),
+        Phase::Frozen(own, _) | Phase::Blocked(own, _) => own.certificate.clone(),
+        Phase::Routed(routed) => routed.own.certificate.clone(),
+    }
 }
 
 impl Blocker {
     fn next(&self) -> Action {
         match self {
-            Self::ServiceTaken(_) | Self::EndpointsTaken(_) | Self::IngressTaken(_) => {
-                Action::requeue(TAKEN)
+            Self::ServiceTaken(_)
+            | Self::EndpointsTaken(_)
+            | Self::IngressTaken(_)
+            | Self::CertificateTaken(_) => Action::requeue(TAKEN),
+            Self::BadHttpProtocol(_) | Self::CertificateRefused(..) | Self::Refused(_) => {
+                Action::await_change()
             }
-            Self::BadHttpProtocol(_) | Self::Refused(_) => Action::await_change(),
         }
     }
 
-    fn truth(&self) -> Truth {
+    /// What `IngressReady` says; `carried` is what it said before.
+    fn ingress_ready(&self, carried: Truth) -> Truth {
         let not_owned = |kind: &str, name: &str| {
             let message = format!("There is an existing {kind} {name:?} that we do not own.");
             Truth::no("NotOwned", message)
@@ -204,6 +229,8 @@ impl Blocker {
             Self::ServiceTaken(name) => not_owned("placeholder Service", name),
             Self::EndpointsTaken(name) => not_owned("placeholder Endpoint", name),
             Self::IngressTaken(name) => not_owned("Ingress", name),
+            // Another condition tells.
+            Self::CertificateTaken(_) | Self::CertificateRefused(..) => carried,
             Self::BadHttpProtocol(error) => Truth::no("ErrorConfig", error.to_string()),
             Self::Refused(why) => Truth::no("CreationFailed", why),
         }

@@ -12,13 +12,17 @@ mod golden;
 mod hosts;
 mod placeholders;
 mod rollouts;
+mod stories;
 mod targets;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crds::certificate::Certificate;
 use crds::config::Settings;
 use crds::configuration::Configuration;
+use crds::name::networking;
 use crds::networking::Ingress;
 use crds::revision::Revision;
 use crds::route::{Route, RouteStatus};
@@ -33,6 +37,7 @@ use super::plan::{Plan, plan};
 use super::site::Naming;
 use super::status::{Phase, status};
 use super::target::Backends;
+use super::tls::Certificates;
 use crate::child::Child;
 
 /// A Route and all around it, as the tests write it down.
@@ -47,6 +52,8 @@ struct World {
     services: Vec<Service>,
     #[serde(default)]
     endpoints: Vec<Endpoints>,
+    #[serde(default)]
+    certificates: Vec<Certificate>,
     #[serde(default)]
     ingress: Option<Ingress>,
     /// Data of config maps by name.
@@ -74,6 +81,16 @@ impl World {
             ingress: Child::of(self.ingress.clone().map(Arc::new), uid),
             services: children(&self.services, uid),
             endpoints: children(&self.endpoints, uid),
+            certificates: self.certificates(),
+        }
+    }
+
+    fn certificates(&self) -> Certificates {
+        let wildcard = |it: &&Certificate| it.labels().contains_key(networking::WILDCARD_DOMAIN);
+        let wildcards = self.certificates.iter().filter(wildcard);
+        Certificates {
+            own: children(&self.certificates, self.route.metadata.uid.as_deref()),
+            wildcards: wildcards.map(|it| Arc::new(it.clone())).collect(),
         }
     }
 
@@ -179,6 +196,7 @@ fn world(traffic: Value) -> World {
         revisions: vec![revision("c-1", "True"), revision("c-2", "True")],
         services: Vec::new(),
         endpoints: Vec::new(),
+        certificates: Vec::new(),
         ingress: None,
         settings: BTreeMap::new(),
         now: 1_700_000_000,

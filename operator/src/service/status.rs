@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::condition::{READY, Truth, Verdicts, find};
+use crds::condition::{Condition, READY, Truth, Verdicts, find};
 use crds::configuration::Configuration;
-use crds::route::Route;
+use crds::route::{Route, TrafficTarget};
 use crds::service::{Service, ServiceStatus};
 use jiff::Timestamp;
 use kube::runtime::controller::Action;
@@ -15,6 +15,12 @@ use super::migration::is_migrated;
 
 const CONFIGURATIONS_READY: &str = "ConfigurationsReady";
 const ROUTES_READY: &str = "RoutesReady";
+/// Condition, there only while it is True: a revision that gets traffic could not start from zero
+/// the last time. Never False and never Unknown: Argo CD counts every condition.
+const ACTIVATION_FAILED: &str = "ActivationFailed";
+/// How long until something that the API server refused is tried again: what refused it (a quota,
+/// another webhook) may change without telling us.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 /// How long a name that is taken is left alone.
 const TAKEN: Duration = Duration::from_secs(30);
 
@@ -38,8 +44,14 @@ pub(super) enum Phase {
     Routed(Arc<Configuration>, Arc<Route>),
 }
 
-/// The status after a pass. What the pass did not come to keeps its old value.
-pub(super) fn status(service: &Service, phase: &Phase, now: Timestamp) -> ServiceStatus {
+/// The status after a pass. What the pass did not come to keeps its old value. `failed` tells of a
+/// revision why its last activation failed: reason, message.
+pub(super) fn status(
+    service: &Service,
+    phase: &Phase,
+    failed: impl Fn(&str) -> Option<(String, String)>,
+    now: Timestamp,
+) -> ServiceStatus {
     let mut status = service.status.clone().unwrap_or_default();
     let carried = Truth::of(find(&status.conditions, ROUTES_READY));
     let configurations = configurations_ready(&service.name_any(), phase);
@@ -65,10 +77,32 @@ pub(super) fn status(service: &Service, phase: &Phase, now: Timestamp) -> Servic
     let verdicts = Verdicts::of(vec![
         (CONFIGURATIONS_READY, configurations),
         (ROUTES_READY, routes),
-    ]);
+    ])
+    .with_alarm(ACTIVATION_FAILED, failed_activation(&status.traffic, failed));
     status.conditions = verdicts.merge(&status.conditions, now);
     status.observed_generation = service.meta().generation;
     status
+}
+
+/// The first revision with traffic whose last activation has failed.
+fn failed_activation(
+    traffic: &[TrafficTarget],
+    failed: impl Fn(&str) -> Option<(String, String)>,
+) -> Option<(String, String)> {
+    let mut names = traffic.iter().filter_map(|it| it.revision_name.as_deref());
+    names.find_map(|name| {
+        let (reason, message) = failed(name)?;
+        Some((reason, format!("Revision {name:?} can't start: {message}")))
+    })
+}
+
+/// What people should know when the status goes from `old` to `new`: an activation that has failed,
+/// where none had, or another one, or for another reason.
+pub(super) fn news(old: &[Condition], new: &[Condition]) -> Option<String> {
+    let of = |conditions| find(conditions, ACTIVATION_FAILED);
+    let failed = of(new)?;
+    let known = of(old).is_some_and(|old| old.reason == failed.reason);
+    (!known).then(|| format!("{}: {}", failed.reason, failed.message))
 }
 
 impl Phase {
@@ -78,10 +112,10 @@ impl Phase {
             Self::ConfigurationTaken | Self::RouteTaken(_) | Self::RevisionNameTaken(..) => {
                 Action::requeue(TAKEN)
             }
-            Self::ConfigurationRefused(_)
-            | Self::ConfigurationBehind(_)
-            | Self::RouteRefused(..)
-            | Self::Routed(..) => Action::await_change(),
+            Self::ConfigurationRefused(_) | Self::RouteRefused(..) => {
+                Action::requeue(REFUSED_AGAIN)
+            }
+            Self::ConfigurationBehind(_) | Self::Routed(..) => Action::await_change(),
         }
     }
 
@@ -148,7 +182,7 @@ fn routes_ready(name: &str, phase: &Phase, carried: Truth) -> Truth {
 }
 
 /// Ready of a child; a reason on a True one is of no interest here.
-fn ready_of(conditions: &[crds::condition::Condition]) -> Truth {
+fn ready_of(conditions: &[Condition]) -> Truth {
     match Truth::of(find(conditions, READY)) {
         Truth::TrueBecause(..) => Truth::True,
         other => other,

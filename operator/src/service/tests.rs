@@ -4,6 +4,7 @@
 )]
 
 mod conditions;
+mod health;
 
 use std::collections::BTreeMap;
 

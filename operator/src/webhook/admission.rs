@@ -17,6 +17,21 @@ use super::kind::Kind;
 use super::patch;
 use super::review::{Request, Verdict};
 
+const NOTHING: &str = "the new object may not be nil";
+const PARTS: [&str; 2] = ["metadata", "spec"];
+/// Where pods are described.
+const PODS: [(&str, &str); 2] = [
+    ("/spec/template/spec", "spec.template.spec"),
+    ("/spec", "spec"),
+];
+const CROWDS: [&str; 4] = [
+    "containers",
+    "initContainers",
+    "ephemeralContainers",
+    "volumes",
+];
+const LARGEST_CROWD: usize = 1000;
+
 /// Path `/defaulting`: the object with what its author left out.
 pub(crate) fn fill_in(request: &Request, settings: &Settings) -> Verdict {
     if !request.writes() || request.status_only() {
@@ -68,10 +83,22 @@ fn by_kind(request: &Request, settings: &Settings, step: Step) -> Result<Verdict
 }
 
 fn run<K: Kind>(request: &Request, settings: &Settings, step: Step) -> Result<Verdict, String> {
-    let raw = request.object.as_ref().unwrap_or(&Value::Null);
+    let raw = request.object.as_ref().filter(|object| !object.is_null());
+    let Some(raw) = raw else {
+        return match step {
+            Step::FillIn => Err(NOTHING.to_owned()),
+            Step::Validate => Ok(Verdict::denied(format!("validation failed: {NOTHING}"))),
+        };
+    };
+    let old = request.old_object.as_ref().filter(|old| !old.is_null());
+    if let Some(fault) = [Some(raw), old].into_iter().flatten().find_map(crowded) {
+        return match step {
+            Step::FillIn => Err(fault),
+            Step::Validate => Ok(Verdict::denied(format!("validation failed: {fault}"))),
+        };
+    }
     let mut object: K =
         decode(raw).map_err(|fault| format!("cannot decode incoming new object: {fault}"))?;
-    let old = request.old_object.as_ref().filter(|old| !old.is_null());
     let old: Option<K> = match old {
         Some(old) => Some(
             decode(old).map_err(|fault| format!("cannot decode incoming old object: {fault}"))?,
@@ -85,7 +112,7 @@ fn run<K: Kind>(request: &Request, settings: &Settings, step: Step) -> Result<Ve
             object.fill_in(old.as_ref(), &ctx);
             let typed = serde_json::to_value(&object).map_err(|fault| fault.to_string())?;
             Ok(Verdict::Allowed {
-                patch: patch::between(raw, &typed),
+                patch: patch::between(raw, typed),
                 warnings: Vec::new(),
             })
         }
@@ -116,12 +143,29 @@ fn judged<K: Kind>(object: &K, old: Option<&K>, settings: &Settings) -> Verdict 
 /// An object without spec is one with an empty spec: then the words of validation tell what is
 /// missing.
 fn decode<K: Kind>(raw: &Value) -> Result<K, serde_json::Error> {
-    let mut object = raw.clone();
-    if let Some(fields) = object.as_object_mut() {
-        let spec = fields.entry("spec").or_insert_with(|| json!({}));
-        if spec.is_null() {
-            *spec = json!({});
-        }
+    let Value::Object(fields) = raw else {
+        return Err(serde::de::Error::custom("an object was expected"));
+    };
+    let present = |field| fields.get(field).is_some_and(|part| !part.is_null());
+    if PARTS.into_iter().all(present) {
+        return K::deserialize(raw);
     }
-    serde_json::from_value(object)
+    let mut fields = fields.clone();
+    for part in PARTS.into_iter().filter(|part| !present(part)) {
+        fields.insert(part.to_owned(), json!({}));
+    }
+    serde_json::from_value(Value::Object(fields))
+}
+
+/// Of two bytes, an empty container or volume becomes thousands: so many of them are refused unread.
+/// No pod could be made of them anyway.
+fn crowded(raw: &Value) -> Option<String> {
+    PODS.into_iter().find_map(|(pointer, path)| {
+        let pod = raw.pointer(pointer)?;
+        CROWDS.into_iter().find_map(|field| {
+            let count = pod.get(field)?.as_array()?.len();
+            let fault = || format!("expected 0 <= {count} <= {LARGEST_CROWD}: {path}.{field}");
+            (count > LARGEST_CROWD).then(fault)
+        })
+    })
 }

@@ -1,28 +1,38 @@
-//! Keeps the certificate: in a Secret, that all replicas share (contract/control-plane 1.2).
+//! Keeps the certificate in a Secret, that all replicas share, and the webhook configurations in
+//! step with it (contract/control-plane 1.2).
 
-use std::collections::BTreeMap;
+mod secret;
+mod step;
+
+pub(crate) use secret::{certified, filled};
+pub(crate) use step::{Step, next};
+
 use std::convert::Infallible;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::ByteString;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
-use kube::api::{Api, ObjectMeta, PostParams};
+use kube::api::{Api, PostParams};
+use kube::runtime::watcher;
+use runtime::kube::watch::{self as objects, Watched};
 use runtime::ready::Gate;
 use runtime::shutdown::Shutdown;
+use runtime::tasks::Tasks;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::authority::{self, CertificateError, Certified};
-use super::bundle;
+use super::hooks::{HookError, Hooks};
 use super::listener::Tls;
 
-const KEY: &str = "server-key.pem";
-const CERTIFICATE: &str = "server-cert.pem";
-const AUTHORITY: &str = "ca-cert.pem";
-/// When the certificate in the Secret ends. A Secret without it is not ours, and is replaced.
-const NOT_AFTER: &str = "fermata.dev/not-after";
+/// API servers learn of a new bundle by their watch; until then they trust the old one only.
+const SETTLED: Duration = Duration::from_secs(5);
+/// Between two looks: whoever undoes what we write (a GitOps tool, say) does not make us spin.
+const BREATH: Duration = Duration::from_millis(100);
+/// After a failed look; doubles with each further one, up to the plan's pause.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What the certificate is for and how long it lasts.
 #[derive(Clone, Debug)]
@@ -31,14 +41,19 @@ pub(crate) struct Plan {
     pub(crate) service: String,
     pub(crate) secret: String,
     pub(crate) lifetime: Duration,
+    /// How long before its end a certificate is replaced; less than `lifetime`.
     pub(crate) renew_before: Duration,
-    pub(crate) pause: Duration,
 }
 
 impl Plan {
-    /// Names of the Service, as the API server may call it.
-    fn names(&self) -> Vec<String> {
-        let full = format!("{}.{}.svc", self.service, self.namespace);
+    /// The name by which the API server calls us.
+    pub(crate) fn server_name(&self) -> String {
+        format!("{}.{}.svc", self.service, self.namespace)
+    }
+
+    /// All names of the Service.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let full = self.server_name();
         vec![
             full.clone(),
             format!("{full}.cluster.local"),
@@ -46,160 +61,175 @@ impl Plan {
             self.service.clone(),
         ]
     }
+
+    /// The longest pause between two looks: what changes is seen at once, only time goes by unseen.
+    fn pause(&self) -> Duration {
+        const HOUR: Duration = Duration::from_secs(3600);
+        (self.renew_before / 8).clamp(BREATH, HOUR)
+    }
 }
 
 /// The task that keeps Secret, server and webhook configurations in step.
 pub(crate) struct Keeper {
     client: Client,
     plan: Plan,
+    secret: Watched<Secret>,
+    hooks: Hooks,
     tls: watch::Sender<Option<Tls>>,
     ready: Gate,
-    current: Option<Certified>,
+    serving: Option<Certified>,
+    /// The bundle that all webhook configurations hold, and since when.
+    spread: Option<(String, Instant)>,
 }
 
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
-    #[error("the API server refused")]
-    Api(#[from] kube::Error),
+    #[error("the Secret can't be written")]
+    Secret(#[source] kube::Error),
+    #[error(transparent)]
+    Hooks(#[from] HookError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
 }
 
 impl Keeper {
+    /// A keeper that hands certificates to `tls`, and opens `ready` when API servers can call us.
     pub(crate) fn new(
+        tasks: &Tasks,
         client: Client,
         plan: Plan,
+        hooks: Hooks,
         tls: watch::Sender<Option<Tls>>,
         ready: Gate,
     ) -> Self {
+        let api = Api::namespaced(client.clone(), &plan.namespace);
+        let only = watcher::Config::default().fields(&format!("metadata.name={}", plan.secret));
         Self {
+            secret: objects::start(tasks, api, only),
             client,
             plan,
+            hooks,
             tls,
             ready,
-            current: None,
+            serving: None,
+            spread: None,
         }
     }
 
-    /// Looks again and again until shutdown; a failure leaves everything as it was.
+    /// Looks at every change, and from time to time, until shutdown; a failure leaves everything as
+    /// it was.
     pub(crate) async fn run(mut self, shutdown: Shutdown) -> Result<(), Infallible> {
-        let mut pauses = tokio::time::interval(self.plan.pause);
-        loop {
-            tokio::select! {
-                _ = pauses.tick() => {}
-                () = shutdown.wait() => return Ok(()),
-            }
-            if let Err(error) = self.look().await {
-                let cause = std::error::Error::source(&error).map(ToString::to_string);
-                warn!(%error, cause, "The webhook's certificate could not be checked");
-            }
+        tokio::select! {
+            () = self.keep() => {}
+            () = shutdown.wait() => {}
         }
-    }
-
-    async fn look(&mut self) -> Result<(), KeepError> {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.plan.namespace);
-        let now = Timestamp::now();
-        let stored = secrets.get_opt(&self.plan.secret).await?;
-        let certified = match usable(stored.as_ref(), now, self.plan.renew_before) {
-            Some(certified) => certified,
-            None => match self.renew(&secrets, stored, now).await? {
-                Some(certified) => certified,
-                // Another replica was faster: its certificate is read in the next pass.
-                None => return Ok(()),
-            },
-        };
-        if self.current.as_ref() != Some(&certified) {
-            self.tls.send_replace(Some(authority::server(&certified)?));
-            info!("Certificate and/or key have changed and were reloaded.");
-        }
-        bundle::spread(&self.client, &certified.authority).await?;
-        self.current = Some(certified);
-        self.ready.open();
         Ok(())
     }
 
-    /// Stores a new certificate; nothing when somebody else changed the Secret meanwhile.
-    async fn renew(
-        &self,
-        secrets: &Api<Secret>,
-        stored: Option<Secret>,
-        now: Timestamp,
-    ) -> Result<Option<Certified>, KeepError> {
-        let mut fresh = authority::make(self.plan.names(), now, self.plan.lifetime)?;
-        if let Some(before) = stored.as_ref().and_then(certified) {
-            fresh
-                .authority
-                .push_str(authority::newest(&before.authority));
-            fresh.authority.push('\n');
+    async fn keep(&mut self) {
+        let mut secret = self.secret.changes();
+        let mut hooks = self.hooks.changes();
+        self.secret.wait_until_synced().await;
+        self.hooks.wait_until_synced().await;
+        let mut failures = 0;
+        loop {
+            let pause = match self.look().await {
+                Ok(pause) => {
+                    failures = 0;
+                    pause
+                }
+                Err(error) => {
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    warn!(%error, cause, "The webhook's certificate could not be checked");
+                    failures += 1;
+                    retry(failures).min(self.plan.pause())
+                }
+            };
+            sleep(BREATH).await;
+            tokio::select! {
+                () = sleep(pause) => {}
+                _ = secret.changed() => {}
+                () = hooks.changed() => {}
+            }
         }
-        let secret = secret(&self.plan, stored.as_ref(), &fresh, now);
+    }
+
+    /// One look; returns when the next one is due if nothing changes until then.
+    async fn look(&mut self) -> Result<Duration, KeepError> {
+        let now = Timestamp::now();
+        let stored = self.secret.store().state().into_iter().next();
+        let known = stored.as_deref().and_then(certified);
+        let certified = match next(known.as_ref(), self.serving.as_ref(), &self.plan, now)? {
+            Step::Use(certified) => certified,
+            Step::Store(certified) => {
+                if !self.store(stored.as_deref(), &certified).await? {
+                    // Another replica was faster: its certificate comes by the watch.
+                    return Ok(RETRY);
+                }
+                certified
+            }
+        };
+        let changed = self.hooks.mend(&certified.authority).await?;
+        self.note_spread(&certified.authority, changed);
+        if let Some(wait) = self.unsettled(&certified, now) {
+            return Ok(wait);
+        }
+        if self.serving.as_ref() != Some(&certified) {
+            self.tls.send_replace(Some(authority::server(&certified)?));
+            info!("Certificate and/or key have changed and were reloaded.");
+            self.serving = Some(certified);
+        }
+        self.ready.open();
+        Ok(self.plan.pause())
+    }
+
+    fn note_spread(&mut self, bundle: &str, changed: bool) {
+        let same = self.spread.as_ref().is_some_and(|(old, _)| old == bundle);
+        if changed || !same {
+            self.spread = Some((bundle.to_owned(), Instant::now()));
+        }
+    }
+
+    /// How long the old certificate must be served on, because API servers may not have seen yet
+    /// that they are to trust `wanted`.
+    fn unsettled(&self, wanted: &Certified, now: Timestamp) -> Option<Duration> {
+        let serving = self.serving.as_ref()?;
+        let changes = serving.certificate != wanted.certificate;
+        let good = changes && serving.holds(&self.plan.server_name(), now);
+        let (_, since) = self.spread.as_ref().filter(|_| good)?;
+        let wait = SETTLED.saturating_sub(since.elapsed());
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Writes the Secret; false when somebody else changed it meanwhile.
+    async fn store(
+        &self,
+        stored: Option<&Secret>,
+        certified: &Certified,
+    ) -> Result<bool, KeepError> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.plan.namespace);
+        let secret = filled(stored, certified, &self.plan);
         let params = PostParams::default();
         let written = match stored {
             Some(_) => secrets.replace(&self.plan.secret, &params, &secret).await,
             None => secrets.create(&params, &secret).await,
         };
         match written {
-            Ok(_) => Ok(Some(fresh)),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
-            Err(error) => Err(error.into()),
+            Ok(_) => {
+                info!(secret = self.plan.secret, "Stored a certificate");
+                Ok(true)
+            }
+            // 404: deleted since the watch saw it.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(false),
+            Err(error) => Err(KeepError::Secret(error)),
         }
     }
 }
 
-/// What the Secret holds, if it can be used and does not end soon.
-pub(crate) fn usable(
-    secret: Option<&Secret>,
-    now: Timestamp,
-    renew_before: Duration,
-) -> Option<Certified> {
-    let secret = secret?;
-    let end: Timestamp = secret
-        .metadata
-        .annotations
-        .as_ref()?
-        .get(NOT_AFTER)?
-        .parse()
-        .ok()?;
-    let early = SignedDuration::try_from(renew_before).ok()?;
-    let certified =
-        certified(secret).filter(|_| now.saturating_add(early).is_ok_and(|t| t < end))?;
-    authority::server(&certified).is_ok().then_some(certified)
-}
-
-fn certified(secret: &Secret) -> Option<Certified> {
-    let data = secret.data.as_ref()?;
-    let text = |key| String::from_utf8(data.get(key)?.0.clone()).ok();
-    Some(Certified {
-        key: text(KEY)?,
-        certificate: text(CERTIFICATE)?,
-        authority: text(AUTHORITY)?,
-    })
-}
-
-/// The Secret to store: the one that is there, with the new content and its resource version.
-pub(crate) fn secret(
-    plan: &Plan,
-    stored: Option<&Secret>,
-    fresh: &Certified,
-    now: Timestamp,
-) -> Secret {
-    let mut secret = stored.cloned().unwrap_or_else(|| Secret {
-        metadata: ObjectMeta {
-            name: Some(plan.secret.clone()),
-            namespace: Some(plan.namespace.clone()),
-            ..ObjectMeta::default()
-        },
-        ..Secret::default()
-    });
-    let lifetime = SignedDuration::try_from(plan.lifetime).unwrap_or(SignedDuration::ZERO);
-    let end = now.saturating_add(lifetime).unwrap_or(now);
-    let annotations = secret.metadata.annotations.get_or_insert_default();
-    annotations.insert(NOT_AFTER.to_owned(), end.to_string());
-    let bytes = |text: &str| ByteString(text.as_bytes().to_vec());
-    secret.data = Some(BTreeMap::from([
-        (KEY.to_owned(), bytes(&fresh.key)),
-        (CERTIFICATE.to_owned(), bytes(&fresh.certificate)),
-        (AUTHORITY.to_owned(), bytes(&fresh.authority)),
-    ]));
-    secret
+/// The pause after so many failures in a row.
+fn retry(failures: u32) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(60);
+    RETRY
+        .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)))
+        .min(LONGEST)
 }

@@ -15,6 +15,9 @@ use super::review::Request;
 /// What an API server says whose admission chain can't do a dry run.
 const UNABLE: &str = "does not support dry run";
 
+/// Unauthorized, Too Many Requests, Service Unavailable, Gateway Timeout: it did not look at the pod.
+const UNASKED: [u16; 4] = [401, 429, 503, 504];
+
 /// Pods that are created for show only.
 #[derive(Clone)]
 pub(crate) struct Pods {
@@ -35,18 +38,23 @@ impl Pods {
             dry_run: true,
             ..PostParams::default()
         };
-        let error = pods.create(&dry_run, &pod).await.err()?;
-        let text = match error {
-            kube::Error::Api(status) => status.message.clone(),
-            other => other.to_string(),
-        };
-        if text.contains(UNABLE) {
-            return None;
-        }
-        Some(format!(
-            "validation callback failed: dry run failed with {text}: spec.template"
-        ))
+        fault(&pods.create(&dry_run, &pod).await.err()?)
     }
+}
+
+/// What the API server has against the pod; nothing if it could not be asked: a replica that was
+/// deleted, say, still answers for a moment, but is not known any more. Then nobody is refused.
+pub(crate) fn fault(error: &kube::Error) -> Option<String> {
+    let kube::Error::Api(status) = error else {
+        return None;
+    };
+    if UNASKED.contains(&status.code) || status.message.contains(UNABLE) {
+        return None;
+    }
+    Some(format!(
+        "validation callback failed: dry run failed with {}: spec.template",
+        status.message
+    ))
 }
 
 /// The pod to try; nothing if the request does not ask for it.

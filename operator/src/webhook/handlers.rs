@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
 use axum::routing::post;
 use axum::{Json, Router};
 use crds::config::Settings;
 use tokio::sync::watch;
 use tracing::debug;
 
+use super::body::{Asked, Room};
 use super::review::{Answer, Question, Request, Verdict};
 use super::{admission, config_map, dry_run};
-
-/// The API server sends both the old and the new object, each up to 3 MiB.
-const LONGEST_BODY: usize = 8 << 20;
 
 /// What the handlers read.
 pub(crate) struct Server {
     pub(crate) settings: watch::Receiver<Arc<Settings>>,
     pub(crate) pods: dry_run::Pods,
+    pub(crate) room: Room,
 }
 
 impl Server {
@@ -33,25 +33,23 @@ pub(crate) fn router(server: Arc<Server>) -> Router {
         .route("/defaulting", post(defaulting))
         .route("/resource-validation", post(resource_validation))
         .route("/config-validation", post(config_validation))
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
+        .fallback(elsewhere)
         .with_state(server)
 }
 
-async fn defaulting(
-    State(server): State<Arc<Server>>,
-    Json(question): Json<Question>,
-) -> Json<Answer> {
-    answer(
-        &question,
-        admission::fill_in(&question.request, &server.settings()),
-    )
+async fn elsewhere(uri: Uri) -> (StatusCode, String) {
+    let text = format!("there is no webhook at {}", uri.path());
+    (StatusCode::BAD_REQUEST, text)
 }
 
-async fn resource_validation(
-    State(server): State<Arc<Server>>,
-    Json(question): Json<Question>,
-) -> Json<Answer> {
-    let request = &question.request;
+async fn defaulting(State(server): State<Arc<Server>>, asked: Asked) -> Json<Answer> {
+    let question = &asked.question;
+    let verdict = admission::fill_in(&question.request, &server.settings());
+    answer(question, verdict)
+}
+
+async fn resource_validation(State(server): State<Arc<Server>>, asked: Asked) -> Json<Answer> {
+    let request = &asked.question.request;
     let verdict = match admission::validate(request, &server.settings()) {
         Verdict::Allowed { patch, warnings } => match server.pods.fault(request).await {
             Some(reason) => Verdict::Denied { reason, warnings },
@@ -59,11 +57,12 @@ async fn resource_validation(
         },
         denied @ Verdict::Denied { .. } => denied,
     };
-    answer(&question, verdict)
+    answer(&asked.question, verdict)
 }
 
-async fn config_validation(Json(question): Json<Question>) -> Json<Answer> {
-    answer(&question, config_map::validate(&question.request))
+async fn config_validation(asked: Asked) -> Json<Answer> {
+    let question = &asked.question;
+    answer(question, config_map::validate(&question.request))
 }
 
 fn answer(question: &Question, verdict: Verdict) -> Json<Answer> {

@@ -4,111 +4,87 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
-use runtime::tasks::Tasks;
+use axum::Router;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use net::serve::{self, ServeSettings, Server};
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// Certificate and key, ready for use.
 pub(crate) type Tls = Arc<ServerConfig>;
 
-/// API servers keep a few connections each.
-const HANDSHAKES: usize = 64;
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
-/// After a failure to accept (no file descriptors left) the next try waits this long.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Connections whose handshake is done.
-pub(crate) struct Listener {
-    address: SocketAddr,
-    connections: mpsc::Receiver<(TlsStream<TcpStream>, SocketAddr)>,
-}
+/// API servers keep up to 25 idle connections for each webhook, and close them after 90 seconds: we
+/// wait longer, or a request meets our closing.
+const SETTINGS: ServeSettings = ServeSettings {
+    max_connections: 1000,
+    header_timeout: Duration::from_secs(120),
+    max_head: 64 * 1024,
+    max_streams: 100,
+    max_resets: 100,
+    drain: Duration::from_secs(5),
+};
 
-/// Listens at `address`. Handshakes run beside one another, so that a client that is slow with its
-/// own stops nobody.
-pub(crate) fn listen(
+/// Answers at `sockets` until `end`; then lets what is in flight finish. Each connection has a task
+/// from its start, so that a client that is slow with its handshake stops nobody.
+pub(crate) async fn serve(
     sockets: TcpListener,
     tls: watch::Receiver<Option<Tls>>,
-    tasks: &Tasks,
-) -> Listener {
-    let address = sockets
-        .local_addr()
-        .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)));
-    let (sender, connections) = mpsc::channel(HANDSHAKES);
-    let shutdown = tasks.shutdown().clone();
-    tasks.spawn("tls", async move {
-        tokio::select! {
-            () = accept(sockets, tls, sender) => {}
-            () = shutdown.wait() => {}
-        }
-        Ok::<(), std::convert::Infallible>(())
-    });
-    Listener {
-        address,
-        connections,
-    }
-}
-
-async fn accept(
-    sockets: TcpListener,
-    tls: watch::Receiver<Option<Tls>>,
-    sender: mpsc::Sender<(TlsStream<TcpStream>, SocketAddr)>,
+    router: Router,
+    end: impl Future<Output = ()>,
 ) {
-    let mut handshakes = FuturesUnordered::new();
+    let server = Server::new(&SETTINGS);
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut end = std::pin::pin!(end);
     loop {
         tokio::select! {
-            Some(done) = handshakes.next() => {
-                if let Some(connection) = done && sender.send(connection).await.is_err() {
-                    return;
-                }
-            }
-            accepted = sockets.accept(), if handshakes.len() < HANDSHAKES => match accepted {
-                Ok((stream, peer)) => {
+            biased;
+            () = &mut end => break,
+            Some(_) = connections.join_next() => {}
+            accepted = serve::accept(&sockets), if connections.len() < SETTINGS.max_connections => {
+                if let Some((stream, peer)) = accepted {
                     let newest = tls.borrow().clone();
-                    handshakes.push(handshake(newest, stream, peer));
-                }
-                Err(error) => {
-                    debug!(%error, "A connection could not be accepted");
-                    tokio::time::sleep(PAUSE_AFTER_FAILURE).await;
+                    let (server, router) = (server.clone(), router.clone());
+                    let watcher = graceful.watcher();
+                    connections.spawn(async move {
+                        connection(&server, newest, (stream, peer), router, watcher).await;
+                    });
                 }
             }
         }
     }
+    drop(sockets);
+    if timeout(SETTINGS.drain, graceful.shutdown()).await.is_err() {
+        let cut = connections.len();
+        warn!(connections = cut, "Cut connections that did not drain");
+    }
+    connections.shutdown().await;
 }
 
-/// The encrypted connection; nothing if there is no certificate yet or the client gives up.
-async fn handshake(
+/// Ends at once if there is no certificate yet.
+async fn connection(
+    server: &Server,
     tls: Option<Tls>,
-    stream: TcpStream,
-    peer: SocketAddr,
-) -> Option<(TlsStream<TcpStream>, SocketAddr)> {
-    let handshake = TlsAcceptor::from(tls?).accept(stream);
-    match tokio::time::timeout(LONGEST_HANDSHAKE, handshake).await {
-        Ok(Ok(stream)) => return Some((stream, peer)),
+    (stream, peer): (TcpStream, SocketAddr),
+    router: Router,
+    watcher: Watcher,
+) {
+    let Some(tls) = tls else { return };
+    let handshake = TlsAcceptor::from(tls).accept(stream);
+    match timeout(LONGEST_HANDSHAKE, handshake).await {
+        Ok(Ok(stream)) => {
+            let service = TowerToHyperService::new(router);
+            server.connection(stream, service, watcher).await;
+        }
         Ok(Err(error)) => debug!(%peer, %error, "A TLS handshake failed"),
         Err(_) => debug!(%peer, "A TLS handshake took too long"),
-    }
-    None
-}
-
-impl axum::serve::Listener for Listener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        match self.connections.recv().await {
-            Some(connection) => connection,
-            // The process is shutting down: the server stops by its own signal.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        Ok(self.address)
     }
 }

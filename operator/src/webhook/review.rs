@@ -6,10 +6,14 @@ use json_patch::Patch;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// A denial names every fault; no person reads more of them.
+const LONGEST_TEXT: usize = 32 << 10;
+
 /// What the API server sends.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Question {
+    #[serde(default)]
     pub(crate) api_version: String,
     pub(crate) request: Request,
 }
@@ -113,6 +117,8 @@ impl Answer {
             Verdict::Allowed { patch, warnings } => (allowed(uid, &patch), warnings),
             Verdict::Denied { reason, warnings } => (denied(uid, &reason), warnings),
         };
+        // The API server drops a warning that has a line break.
+        let warnings: Vec<&str> = warnings.iter().flat_map(|text| text.lines()).collect();
         if !warnings.is_empty() {
             response["warnings"] = json!(warnings);
         }
@@ -134,6 +140,15 @@ fn allowed(uid: &str, patch: &Patch) -> Value {
     response
 }
 
+/// Who makes ten thousand mistakes reads the first ones only.
+fn shortened(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST_TEXT);
+    match text.len() - end {
+        0 => text.to_owned(),
+        left => format!("{} ... ({left} bytes left out)", &text[..end]),
+    }
+}
+
 fn denied(uid: &str, reason: &str) -> Value {
     json!({
         "uid": uid,
@@ -142,7 +157,7 @@ fn denied(uid: &str, reason: &str) -> Value {
             "status": "Failure",
             "code": 400,
             "reason": "BadRequest",
-            "message": reason,
+            "message": shortened(reason),
         },
     })
 }

@@ -5,7 +5,14 @@ use json_patch::Patch;
 use serde_json::{Value, json};
 
 use super::review::{Answer, Operation, Question, Request, Verdict};
-use super::{admission, authority, bundle, certificates, config_map, dry_run};
+use super::{admission, config_map, dry_run};
+
+mod certificates;
+mod conversation;
+mod hooks;
+mod properties;
+mod router;
+mod sizes;
 
 fn request(kind: &str, operation: Operation, object: impl Into<Value>) -> Request {
     let object: Value = object.into();
@@ -125,6 +132,27 @@ fn a_denial_is_a_bad_request() {
 }
 
 #[test]
+fn who_makes_ten_thousand_mistakes_reads_the_first_ones() {
+    let verdict = Verdict::denied("ä".repeat(100_000));
+    let answer = serde_json::to_value(Answer::new("", "u-1", verdict)).unwrap();
+    let text = answer["response"]["status"]["message"].as_str().unwrap();
+    assert!(text.len() < 40_000 && text.ends_with("ä ... (167232 bytes left out)"));
+}
+
+#[test]
+fn a_warning_is_one_line() {
+    let verdict = Verdict::Allowed {
+        patch: Patch::default(),
+        warnings: vec!["a: b\nbecause".to_owned(), "c".to_owned()],
+    };
+    let answer = serde_json::to_value(Answer::new("", "u-1", verdict)).unwrap();
+    assert_eq!(
+        answer["response"]["warnings"],
+        json!(["a: b", "because", "c"])
+    );
+}
+
+#[test]
 fn warnings_do_not_refuse() {
     let object = filled(&service(json!({ "containers": [{ "image": "a/b" }] })));
     let request = request("Service", Operation::Create, object);
@@ -174,7 +202,9 @@ fn config(name: &str, data: &Value, checksum: &str) -> Request {
         "metadata": { "name": name, "annotations": { example::CHECKSUM: checksum } },
         "data": data,
     });
-    request("ConfigMap", Operation::Update, object)
+    let mut request = request("ConfigMap", Operation::Update, object);
+    request.kind.group = String::new();
+    request
 }
 
 #[test]
@@ -223,6 +253,22 @@ fn config_maps_are_checked() {
 }
 
 #[test]
+fn keys_that_mean_nothing_may_be_written_with_a_warning() {
+    let sum = example::checksum("");
+    let written = config(
+        "config-gc",
+        &json!({ "min-non-active-revision": "3" }),
+        &sum,
+    );
+    let Verdict::Allowed { warnings, .. } = config_map::validate(&written) else {
+        panic!("an unknown key is no reason to refuse a map");
+    };
+    let expect = "min-non-active-revision is not a known key and has no effect: \
+                  min-non-active-revisions?";
+    assert_eq!(warnings, [expect]);
+}
+
+#[test]
 fn a_dry_run_tries_the_users_pod() {
     let pod = json!({ "containers": [
         { "name": "&InvalidValue", "image": "a/b", "livenessProbe": { "httpGet": { "port": 0 } } },
@@ -246,6 +292,27 @@ fn a_dry_run_tries_the_users_pod() {
 }
 
 #[test]
+fn a_dry_run_that_was_not_made_refuses_nobody() {
+    for (code, message, refused) in [
+        (422, "Pod is invalid", true),
+        (403, "exceeded quota", true),
+        (500, "failed calling webhook", true),
+        (400, "admission webhook does not support dry run", false),
+        (401, "Unauthorized", false),
+        (429, "slow down", false),
+        (503, "starting", false),
+    ] {
+        let status = kube::core::Status::failure(message, "").with_code(code);
+        let fault = dry_run::fault(&kube::Error::Api(Box::new(status)));
+        let text =
+            format!("validation callback failed: dry run failed with {message}: spec.template");
+        assert_eq!(fault, refused.then_some(text), "{code}");
+    }
+    let broken = kube::Error::TlsRequired;
+    assert_eq!(dry_run::fault(&broken), None);
+}
+
+#[test]
 fn configurations_of_services_are_not_tried_again() {
     let mut object = service(json!({ "containers": [{ "image": "a/b" }] }));
     let wanted = |object: &Value| {
@@ -256,62 +323,4 @@ fn configurations_of_services_are_not_tried_again() {
     assert!(wanted(&object));
     object["metadata"]["labels"] = json!({ "serving.knative.dev/service": "s" });
     assert!(!wanted(&object));
-}
-
-fn plan() -> certificates::Plan {
-    let day = std::time::Duration::from_secs(24 * 3600);
-    certificates::Plan {
-        namespace: "system".to_owned(),
-        service: "webhook".to_owned(),
-        secret: "webhook-certs".to_owned(),
-        lifetime: day * 30,
-        renew_before: day * 5,
-        pause: day,
-    }
-}
-
-#[test]
-fn a_certificate_is_used_until_shortly_before_its_end() {
-    let now: jiff::Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
-    let plan = plan();
-    let fresh = authority::make(vec!["webhook.system.svc".to_owned()], now, plan.lifetime).unwrap();
-    let secret = certificates::secret(&plan, None, &fresh, now);
-    let after = |days: i64| {
-        let time = now + jiff::SignedDuration::from_hours(24 * days);
-        certificates::usable(Some(&secret), time, plan.renew_before).is_some()
-    };
-    assert_eq!([0, 24, 25, 40].map(after), [true, true, false, false]);
-    assert!(certificates::usable(None, now, plan.renew_before).is_none());
-    let mut foreign = secret.clone();
-    foreign.metadata.annotations = None;
-    assert!(certificates::usable(Some(&foreign), now, plan.renew_before).is_none());
-}
-
-#[test]
-fn a_key_that_does_not_fit_is_not_used() {
-    let now: jiff::Timestamp = "2026-11-21T00:00:00Z".parse().unwrap();
-    let make = || authority::make(vec!["a.b".to_owned()], now, plan().lifetime).unwrap();
-    let (one, other) = (make(), make());
-    assert!(authority::server(&one).is_ok());
-    let mixed = authority::Certified {
-        key: other.key,
-        ..one.clone()
-    };
-    assert!(authority::server(&mixed).is_err());
-    let both = format!("{}{}", one.authority, other.authority);
-    assert_eq!(authority::newest(&both).trim(), one.authority.trim());
-    assert_eq!(authority::trusted(&both).unwrap().len(), 2);
-}
-
-#[test]
-fn the_bundle_is_written_once() {
-    let mut configuration = serde_json::from_value::<
-        k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration,
-    >(json!({
-        "metadata": {},
-        "webhooks": [{ "name": "a", "clientConfig": {}, "sideEffects": "None", "admissionReviewVersions": ["v1"] }],
-    }))
-    .unwrap();
-    assert!(bundle::fill(&mut configuration, "pem"));
-    assert!(!bundle::fill(&mut configuration, "pem"));
 }

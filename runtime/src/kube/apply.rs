@@ -1,14 +1,18 @@
 //! Writes: server-side apply that is silent when nothing changed, plain create, status.
 
+mod error;
+mod takeover;
+
 use std::fmt::Debug;
 
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::core::{NamespaceResourceScope, Status};
+use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+pub use self::error::{ApplyError, is_outdated};
 use super::containment::{contains, fingerprint};
 
 /// Annotation of a child: fingerprint of what we applied last. Together with a comparison of the
@@ -23,103 +27,6 @@ pub enum Applied<K> {
     Unchanged,
     /// A write; the object as the API server has it now.
     Written(Box<K>),
-}
-
-/// Why a write failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// The API server understood and refuses: trying again won't help.
-    #[error("{kind} {name:?} was refused: {message}")]
-    Rejected {
-        /// Kind of the object.
-        kind: String,
-        /// Name of the object.
-        name: String,
-        /// The API server's words.
-        message: String,
-    },
-    /// The namespace is on its way out, and everything in it: there is nothing left to do.
-    #[error("{kind} {name:?} comes too late: {message}")]
-    Ending {
-        /// Kind of the object.
-        kind: String,
-        /// Name of the object.
-        name: String,
-        /// The API server's words.
-        message: String,
-    },
-    /// Someone else wrote first, or the name is taken: look again.
-    #[error("{kind} {name:?} has changed or exists already: {message}")]
-    Conflict {
-        /// Kind of the object.
-        kind: String,
-        /// Name of the object.
-        name: String,
-        /// The API server's words.
-        message: String,
-    },
-    /// Not now: trying again may help.
-    #[error("{kind} {name:?} can't be written now: {message}")]
-    Transient {
-        /// Kind of the object.
-        kind: String,
-        /// Name of the object.
-        name: String,
-        /// The API server's words.
-        message: String,
-    },
-}
-
-impl ApplyError {
-    /// Classifies what the API server answered to a write of an object.
-    #[expect(clippy::needless_pass_by_value, reason = "ends the error it explains")]
-    pub fn new(kind: &str, name: &str, error: kube::Error) -> Self {
-        let (kind, name) = (kind.to_owned(), name.to_owned());
-        let kube::Error::Api(status) = &error else {
-            return Self::Transient {
-                kind,
-                name,
-                message: error.to_string(),
-            };
-        };
-        let message = status.message.clone();
-        match status.code {
-            400 | 422 => Self::Rejected {
-                kind,
-                name,
-                message,
-            },
-            403 if is_terminating(status) => Self::Ending {
-                kind,
-                name,
-                message,
-            },
-            409 => Self::Conflict {
-                kind,
-                name,
-                message,
-            },
-            _ => Self::Transient {
-                kind,
-                name,
-                message,
-            },
-        }
-    }
-
-    /// The API server's words where there are any, else our own.
-    pub fn message(&self) -> &str {
-        let (Self::Rejected { message, .. }
-        | Self::Ending { message, .. }
-        | Self::Conflict { message, .. }
-        | Self::Transient { message, .. }) = self;
-        message
-    }
-}
-
-fn is_terminating(status: &Status) -> bool {
-    let mut causes = status.details.iter().flat_map(|details| &details.causes);
-    causes.any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// What kinds must be to be written here.
@@ -145,6 +52,9 @@ impl<K> Written for K where
 /// fields that we applied before and that `wanted` no longer names go. Without a request when
 /// `current`, the object as last seen, already is as wanted.
 ///
+/// A `current` that we have never applied was made by the controllers of Knative, before us: what
+/// they had put on it counts as applied by us, and goes when `wanted` does not name it.
+///
 /// # Errors
 /// See [`ApplyError`].
 pub async fn apply<K: Written>(
@@ -158,6 +68,10 @@ pub async fn apply<K: Written>(
         return Ok(Applied::Unchanged);
     };
     let api = namespaced::<K>(client, wanted);
+    if current.is_some_and(|current| !current.annotations().contains_key(APPLIED)) {
+        let taken = takeover::take_over(&api, &name, manager).await;
+        taken.map_err(|error| ApplyError::new(&kind, &name, error))?;
+    }
     let params = PatchParams::apply(manager).force();
     match api.patch(&name, &params, &Patch::Apply(&body)).await {
         Ok(object) => Ok(Applied::Written(Box::new(object))),
@@ -170,6 +84,10 @@ fn patch_body<K: Written>(wanted: &K, current: Option<&K>) -> Option<Value> {
     let mut body = as_json(wanted);
     if let Some(object) = body.as_object_mut() {
         object.remove("status");
+    }
+    // Children take the annotations of their parent, and with them its own mark.
+    if let Some(Value::Object(annotations)) = body.pointer_mut("/metadata/annotations") {
+        annotations.remove(APPLIED);
     }
     let mark = fingerprint(&body);
     if let Some(current) = current {
@@ -204,7 +122,8 @@ pub async fn create<K: Written>(
 }
 
 /// Replaces the status of `object`. The caller has compared: this always writes. An object that
-/// is gone needs no status: that is a success.
+/// is gone needs no status; one that has changed since `object` was read is left as it is, because
+/// the change wakes whoever watches it, and what it knows then is newer. Both are successes.
 ///
 /// # Errors
 /// See [`ApplyError`].
@@ -213,8 +132,32 @@ pub async fn write_status<K: Written>(
     object: &K,
     status: &impl Serialize,
 ) -> Result<(), ApplyError> {
+    try_status(client, object, status).await.map(|_| ())
+}
+
+/// What became of a status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It was written.
+    Yes,
+    /// The object has changed, or is gone.
+    Outdated,
+}
+
+/// As [`write_status`], for callers with something to tell only when it was written.
+///
+/// # Errors
+/// See [`ApplyError`].
+pub async fn try_status<K: Written>(
+    client: &Client,
+    object: &K,
+    status: &impl Serialize,
+) -> Result<Stored, ApplyError> {
     let name = object.name_any();
-    let operations = json!([{ "op": "add", "path": "/status", "value": status }]);
+    let operations = json!([
+        { "op": "test", "path": "/metadata/resourceVersion", "value": object.resource_version() },
+        { "op": "add", "path": "/status", "value": status },
+    ]);
     let patch = serde_json::from_value(operations).map(Patch::Json::<()>);
     let patch = patch.map_err(kube::Error::SerdeError);
     let written = match patch {
@@ -226,8 +169,9 @@ pub async fn write_status<K: Written>(
         Err(error) => Err(error),
     };
     match written {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Ok(_) => Ok(Stored::Yes),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Stored::Outdated),
+        Err(error) if is_outdated(&error) => Ok(Stored::Outdated),
         Err(error) => Err(ApplyError::new(&K::kind(&()), &name, error)),
     }
 }
@@ -242,46 +186,4 @@ fn as_json<K: Serialize>(object: &K) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{APPLIED, patch_body};
-    use k8s_openapi::api::core::v1::ConfigMap;
-
-    fn config_map(data: &[(&str, &str)]) -> ConfigMap {
-        let data = data
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
-            .collect();
-        let mut object = ConfigMap {
-            data: Some(data),
-            ..ConfigMap::default()
-        };
-        object.metadata.name = Some("settings".to_owned());
-        object
-    }
-
-    #[test]
-    fn what_was_applied_is_not_applied_again() {
-        let wanted = config_map(&[("a", "1")]);
-        let body = patch_body(&wanted, None).unwrap();
-        let current: ConfigMap = serde_json::from_value(body).unwrap();
-        assert!(
-            current
-                .metadata
-                .annotations
-                .as_ref()
-                .unwrap()
-                .contains_key(APPLIED)
-        );
-        assert_eq!(patch_body(&wanted, Some(&current)), None);
-    }
-
-    #[test]
-    fn a_change_by_others_and_a_dropped_field_are_mended() {
-        let wanted = config_map(&[("a", "1")]);
-        let body = patch_body(&wanted, None).unwrap();
-        let mut current: ConfigMap = serde_json::from_value(body).unwrap();
-        assert!(patch_body(&config_map(&[]), Some(&current)).is_some());
-        current.data = config_map(&[("a", "2")]).data;
-        assert!(patch_body(&wanted, Some(&current)).is_some());
-    }
-}
+mod tests;

@@ -50,10 +50,16 @@ fn classes_and_metrics_fit_each_other() {
             ("", "metric-aggregation-algorithm: linear", ""),
             ("", "metric-aggregation-algorithm: weighted-exponential", ""),
             ("", "metricAggregationAlgorithm: weightedExponential", ""),
+            ("", "metric-aggregation-algorithm: none", ""),
             (
                 "",
-                "metric-aggregation-algorithm: none",
+                "class: kpa.autoscaling.knative.dev, metric-aggregation-algorithm: none",
                 "invalid value: none: metric-aggregation-algorithm",
+            ),
+            (
+                "",
+                "class: kpa.autoscaling.knative.dev, metric-aggregation-algorithm: ''",
+                "",
             ),
         ],
         autoscaling,
@@ -80,6 +86,17 @@ const SCALES: &[(&str, &str, &str)] = &[
         "expected 0 <= 2147483648 <= 2147483647: max-scale",
     ),
     ("", "min-scale: few", "invalid value: few: min-scale"),
+    ("", "min-scale: '+1'", ""),
+    (
+        "",
+        "min-scale: '99999999999999999999'",
+        "expected 0 <= 99999999999999999999 <= 2147483647: min-scale",
+    ),
+    (
+        "max-scale-limit: '10', max-scale: '5'",
+        "max-scale: many",
+        "invalid value: many: max-scale\nmax-scale=0 (unlimited), must be less than 10: max-scale",
+    ),
     ("", "max-scale: '1.5'", "invalid value: 1.5: max-scale"),
     (
         "",
@@ -107,6 +124,7 @@ const SCALES: &[(&str, &str, &str)] = &[
         "max-scale=0 (unlimited), must be less than 10: max-scale",
     ),
     ("", "initial-scale: '3'", ""),
+    ("", "initial-scale: '3000000000'", ""),
     (
         "",
         "initial-scale: '0'",
@@ -124,6 +142,12 @@ const SCALES: &[(&str, &str, &str)] = &[
         "invalid value: one: initial-scale",
     ),
     ("", "activation-scale: '2'", ""),
+    ("", "activationScale: '1'", ""),
+    (
+        "",
+        "activation-scale: '1', min-scale: '3'",
+        "min-scale=3 is greater than activation-scale=1: activation-scale",
+    ),
     (
         "",
         "activation-scale: '1'",
@@ -137,12 +161,12 @@ const SCALES: &[(&str, &str, &str)] = &[
     (
         "",
         "activation-scale: '2', min-scale: '3'",
-        "min-scale=3 is greater than activation-scale=2: activation-scale, min-scale",
+        "min-scale=3 is greater than activation-scale=2: activation-scale",
     ),
     (
         "",
         "activation-scale: '5', max-scale: '4'",
-        "max-scale=4 is less than activation-scale=5: activation-scale, max-scale",
+        "max-scale=4 is less than activation-scale=5: activation-scale",
     ),
     (
         "",
@@ -172,7 +196,11 @@ fn targets_and_percentages_have_bounds() {
                 "target -1 should be at least 0.01: target",
             ),
             ("", "target: much", "invalid value: much: target"),
-            ("", "target: NaN", "invalid value: NaN: target"),
+            ("", "target: NaN, target-burst-capacity: NaN", ""),
+            ("", "target: -NaN", "invalid value: -NaN: target"),
+            ("", "target: inf", ""),
+            ("", "target: 1e400", "invalid value: 1e400: target"),
+            ("", "target: ' 1'", "invalid value:  1: target"),
             ("", "target-utilization-percentage: '1'", ""),
             (
                 "",
@@ -232,6 +260,8 @@ fn durations_have_bounds_and_whole_seconds() {
                 "must be specified with at most second precision: window",
             ),
             ("", "window: soon", "invalid value: soon: window"),
+            ("", "window: ''", "invalid value: : window"),
+            ("", "window: 6.0000000001s", ""),
             ("", "scale-down-delay: 0s", ""),
             ("", "scale-down-delay: 15m", ""),
             (
@@ -278,35 +308,38 @@ fn other_annotations_of_a_template_are_checked() {
             ),
             (
                 "",
-                "serving.knative.dev/progressDeadline: 0s",
-                "progress-deadline=0s must be positive: serving.knative.dev/progressDeadline",
+                "serving.knative.dev/progress-deadline: -1s",
+                "progress-deadline=-1s must be positive: serving.knative.dev/progress-deadline",
             ),
+            ("", "serving.knative.dev/progress-deadline: 0s", ""),
+            ("", "serving.knative.dev/progress-deadline: ''", ""),
+            ("", "serving.knative.dev/progressDeadline: x", ""),
             ("", &format!("{sidecar}/cpu-resource-request: 25m"), ""),
             (
                 "",
                 &format!("{sidecar}/cpu-resource-limit: x"),
-                &format!("invalid value: x: {sidecar}/cpu-resource-limit"),
+                &format!("invalid value: x: [{sidecar}/cpu-resource-limit]"),
             ),
             (
                 "",
                 &format!("{sidecar}/memory-resource-request: x"),
-                &format!("invalid value: x: {sidecar}/memory-resource-request"),
+                &format!("invalid value: x: [{sidecar}/memory-resource-request]"),
             ),
             (
                 "",
                 &format!("{sidecar}/ephemeral-storage-resource-limit: x"),
-                &format!("invalid value: x: {sidecar}/ephemeral-storage-resource-limit"),
+                &format!("invalid value: x: [{sidecar}/ephemeral-storage-resource-limit]"),
             ),
             ("", &format!("{sidecar}/resource-percentage: '20'"), ""),
             (
                 "",
                 &format!("{sidecar}/resource-percentage: '0.01'"),
-                &format!("expected 0.1 <= 0.01 <= 100: @[{sidecar}/resource-percentage]"),
+                &format!("expected 0.1 <= 0.01 <= 100: [{sidecar}/resource-percentage]"),
             ),
             (
                 "",
                 &format!("{sidecar}/resourcePercentage: x"),
-                &format!("invalid value: x: @[{sidecar}/resourcePercentage]"),
+                &format!("invalid value: x: [{sidecar}/resourcePercentage]"),
             ),
             ("", "networking.knative.dev/ingress.class: x", ""),
             (
@@ -325,7 +358,7 @@ fn other_annotations_of_a_template_are_checked() {
                 "invalid key name \"networking.knative.devious/foo\": @",
             ),
             ("", "features.knative.dev/http-full-duplex: Enabled", ""),
-            ("", "client.knative.dev/user-image: a/b", ""),
+            ("", "client.knative.dev/user-image: a/b, 'a b': c", ""),
         ],
         faults,
     );
@@ -338,9 +371,6 @@ fn the_share_of_the_sidecar_is_warned_of() {
         "spec: {{template: {{metadata: {{annotations: {{{key}: '20'}}}}, spec: {{containers: [{{image: a/b}}]}}}}, traffic: [{{percent: 100}}]}}"
     ));
     let warnings = refusals(&service, "").warnings();
-    let path = format!(": spec.template.metadata.annotations[{key}]");
-    assert!(
-        warnings.iter().any(|warning| warning.ends_with(&path)),
-        "{warnings:?}"
-    );
+    let words = "Queue proxy resource percentage annotation is deprecated. Please use the available annotations to explicitly set resource values per service: ";
+    assert!(warnings.iter().any(|warning| warning == words), "{warnings:?}");
 }

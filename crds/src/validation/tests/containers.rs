@@ -6,8 +6,8 @@ fn containers_hold_only_what_is_allowed() {
         ("args: [a], command: [b], workingDir: /x", ""),
         ("imagePullPolicy: Always, terminationMessagePath: /x", ""),
         (
-            "imagePullPolicy: Sometimes",
-            "invalid value: Sometimes: imagePullPolicy",
+            "imagePullPolicy: Sometimes, env: [], command: []",
+            "",
         ),
         ("terminationMessagePolicy: FallbackToLogsOnError", ""),
         (
@@ -20,12 +20,12 @@ fn containers_hold_only_what_is_allowed() {
         ),
         ("lifecycle: {}", "must not set the field(s): lifecycle"),
         (
-            "volumeDevices: []",
+            "volumeDevices: [{name: a, devicePath: b}]",
             "must not set the field(s): volumeDevices",
         ),
         ("resources: {limits: {cpu: 1}, requests: {memory: 1M}}", ""),
         (
-            "resources: {claims: []}",
+            "resources: {claims: [{name: a}]}",
             "must not set the field(s): resources.claims",
         ),
         (
@@ -56,14 +56,22 @@ fn images_must_be_references() {
             "UPPER/x",
             "Failed to parse image reference: containers[0].image\nimage: \"UPPER/x\", error: could not parse reference: UPPER/x",
         ),
+        (
+            r#""a\u00a0b""#,
+            "Failed to parse image reference: containers[0].image\nimage: \"a\\u00a0b\", error: could not parse reference: a\u{a0}b",
+        ),
     ] {
         assert_eq!(
-            pod_faults("", &format!("{{containers: [{{image: {image}}}]}}")),
+            pod_faults("", &format!("{{containers: [{{name: a, image: {image}}}]}}")),
             expect
         );
     }
     assert_eq!(
         pod_faults("", "{containers: [{}]}"),
+        "missing field(s): containers[0]"
+    );
+    assert_eq!(
+        pod_faults("", "{containers: [{name: a}]}"),
         "missing field(s): containers[0].image"
     );
 }
@@ -90,6 +98,7 @@ fn ports_are_checked() {
         ),
         ("protocol: TCP", ""),
         ("protocol: UDP", "invalid value: UDP: ports.protocol"),
+        ("name: '', protocol: '', hostPort: 0", ""),
         ("hostPort: 80", "must not set the field(s): ports.hostPort"),
         ("hostIP: 1.2.3.4", "must not set the field(s): ports.hostIP"),
     ] {
@@ -146,12 +155,12 @@ const ENVIRONMENTS: &[(&str, &str, &str)] = &[
     (
         "",
         "env: [{name: A, valueFrom: {configMapKeyRef: {key: k}}}]",
-        "missing field(s): env[0].valueFrom.configMapKeyRef.name",
+        "",
     ),
     (
         "",
         "env: [{name: A, valueFrom: {secretKeyRef: {name: m}}}]",
-        "missing field(s): env[0].valueFrom.secretKeyRef.key",
+        "",
     ),
     (
         "",
@@ -178,23 +187,19 @@ const ENVIRONMENTS: &[(&str, &str, &str)] = &[
     (
         "",
         "envFrom: [{}]",
-        "expected exactly one, got neither: envFrom[0].configMapRef, envFrom[0].secretRef",
+        "expected exactly one, got neither: envFrom.configMapRef, envFrom.secretRef",
     ),
     (
         "",
         "envFrom: [{configMapRef: {name: m}, secretRef: {name: m}}]",
-        "expected exactly one, got both: envFrom[0].configMapRef, envFrom[0].secretRef",
+        "expected exactly one, got both: envFrom.configMapRef, envFrom.secretRef",
     ),
     (
         "",
-        "envFrom: [{secretRef: {}}]",
-        "missing field(s): envFrom[0].secretRef.name",
+        "envFrom: [{}, {secretRef: {}}, {configMapRef: {}}]",
+        "expected exactly one, got neither: envFrom.configMapRef[2].secretRef[1].configMapRef, envFrom.configMapRef[2].secretRef[1].secretRef",
     ),
-    (
-        "",
-        "envFrom: [{configMapRef: {}}]",
-        "missing field(s): envFrom[0].configMapRef.name",
-    ),
+    ("", "envFrom: [{secretRef: {}}, {configMapRef: {}}]", ""),
 ];
 
 #[test]
@@ -218,6 +223,16 @@ fn probes_of_the_serving_container_are_checked() {
             "expected exactly one, got both: livenessProbe.exec, livenessProbe.tcpSocket",
         ),
         (
+            "livenessProbe: {httpGet: {port: web}, exec: {}, grpc: {port: 1}}",
+            "expected exactly one, got both: livenessProbe.exec, livenessProbe.gRPC, livenessProbe.httpGet\ninvalid value: web: livenessProbe.grpc.exec.httpGet.port\nProbe port must match container port",
+        ),
+        ("livenessProbe: {tcpSocket: {port: http}}", ""),
+        (
+            "ports: [{name: h2c}], livenessProbe: {tcpSocket: {port: http}}",
+            "invalid value: http: livenessProbe.tcpSocket.port\nProbe port must match container port",
+        ),
+        ("livenessProbe: {tcpSocket: {}, initialDelaySeconds: -1, periodSeconds: -1}", ""),
+        (
             "ports: [{name: h2c}], livenessProbe: {tcpSocket: {port: h2c}}",
             "",
         ),
@@ -230,12 +245,12 @@ fn probes_of_the_serving_container_are_checked() {
             "invalid value: web: livenessProbe.httpGet.port\nProbe port must match container port",
         ),
         (
-            "livenessProbe: {tcpSocket: {}, initialDelaySeconds: -1}",
-            "expected 0 <= -1 <= 2147483647: livenessProbe.initialDelaySeconds",
+            "readinessProbe: {tcpSocket: {}, successThreshold: 1, initialDelaySeconds: -1}",
+            "expected 0 <= -1 <= 2147483647: readinessProbe.initialDelaySeconds",
         ),
         (
-            "livenessProbe: {tcpSocket: {}, periodSeconds: -1}",
-            "expected 0 <= -1 <= 2147483647: livenessProbe.periodSeconds",
+            "readinessProbe: {tcpSocket: {}, successThreshold: 1, periodSeconds: -1, timeoutSeconds: 1, failureThreshold: 1}",
+            "expected 0 <= -1 <= 2147483647: readinessProbe.periodSeconds",
         ),
         ("readinessProbe: {tcpSocket: {}, successThreshold: 1}", ""),
         (
@@ -272,7 +287,7 @@ fn sidecars_have_rules_of_their_own() {
     let on = "multi-container-probing: Enabled";
     let faults = |settings: &str, fields: &str| {
         let pod =
-            format!("{{containers: [{{image: a/b, ports: [{{}}]}}, {{image: a/b, {fields}}}]}}");
+            format!("{{containers: [{{image: a/b, name: a, ports: [{{}}]}}, {{image: a/b, name: b, {fields}}}]}}");
         pod_faults(settings, &pod).replace("containers[1].", "")
     };
     check(
@@ -296,7 +311,13 @@ fn sidecars_have_rules_of_their_own() {
             (
                 "",
                 "readinessProbe: {tcpSocket: {port: 1}, successThreshold: 1}",
-                "must not set the field(s): readinessProbe",
+                "must not set the field(s): readinessProbe, readinessProbe.successThreshold",
+            ),
+            ("", "readinessProbe: {}", ""),
+            (
+                on,
+                "livenessProbe: {httpGet: {port: ''}}",
+                "invalid value: : livenessProbe.httpGet.port\nProbe port must be specified",
             ),
             (on, "livenessProbe: {tcpSocket: {port: 1}}", ""),
             (

@@ -45,9 +45,14 @@ fn names_are_dns_labels() {
             "]: metadata.name",
         ),
         (
-            "generateName: A",
+            "generateName: A, name: B",
             "not a DNS 1035 label prefix: [a DNS-1035",
             "]: metadata.generateName",
+        ),
+        (
+            "generateName: a-, name: B",
+            "not a DNS 1035 label: [a DNS-1035 label must",
+            "]: metadata.name",
         ),
     ] {
         let text = of_service(metadata);
@@ -68,6 +73,8 @@ fn annotations_of_parents_are_checked() {
             "invalid key name \"autoscaling.knative.dev/min-scale\": metadata.annotations\nautoscaling annotations must be put under \"spec.template.metadata.annotations\" to work".to_owned(),
         ),
         (format!("{rollout}: 90s"), String::new()),
+        (format!("{rollout}: 0s"), String::new()),
+        (format!("{rollout}: '', serving.knative.dev/rolloutDuration: x"), String::new()),
         (format!("{rollout}: x"), format!("invalid value: x: metadata.annotations.{rollout}")),
         (format!("{rollout}: 1ms"), format!("rollout-duration=1ms is not at second precision: metadata.annotations.{rollout}")),
         (format!("{rollout}: -1s"), format!("rollout-duration=-1s must be positive: metadata.annotations.{rollout}")),
@@ -180,6 +187,7 @@ fn own_names_of_revisions_tell_whose_they_are() {
         faults("generateName: a-", "a-1"),
         "must not set the field(s): spec.template.metadata.name"
     );
+    assert_eq!(faults("name: a, generateName: a-", "a-1"), "");
     let text = faults("name: a", "a-1.x");
     assert!(
         text.starts_with("invalid value: not a DNS 1035 label: ["),
@@ -204,7 +212,7 @@ fn a_changed_template_needs_another_name() {
     );
     assert_eq!(
         faults(&old, &named("name: a", "a-1", "a/c")),
-        "Saw the following changes without a name change (-old +new): spec.template.metadata.name\nspec.containers[0].image:\n\t-: \"a/b\"\n\t+: \"a/c\""
+        "Saw the following changes without a name change (-old +new): spec.template.metadata.name\n{*v1.RevisionTemplateSpec}.Spec.PodSpec.Containers[0].Image:\n\t-: \"a/b\"\n\t+: \"a/c\"\n"
     );
 }
 
@@ -224,8 +232,46 @@ fn a_revision_never_changes_its_spec() {
     assert!(faults(&revision("a/b", "y")).is_empty());
     assert_eq!(
         faults(&revision("a/c", "x")).to_string(),
-        "Immutable fields changed (-old +new): spec\ncontainers[0].image:\n\t-: \"a/b\"\n\t+: \"a/c\""
+        "Immutable fields changed (-old +new): spec\n{v1.RevisionSpec}.PodSpec.Containers[0].Image:\n\t-: \"a/b\"\n\t+: \"a/c\"\n"
     );
+}
+
+#[test]
+fn a_changed_spec_hides_other_faults() {
+    let revision = |name: &str, image: &str| -> Revision {
+        object(&format!(
+            "{{apiVersion: v, kind: Revision, metadata: {{name: {name}}}, spec: {{containers: [{{image: {image}}}]}}}}"
+        ))
+    };
+    let faults = |new: &Revision, old: &Revision| {
+        let errors = with("", |ctx| validate_revision(new, Some(old), ctx));
+        errors.to_string()
+    };
+    let old = revision("A", "a/b");
+    assert!(faults(&old, &old).starts_with("not a DNS 1035 label"));
+    assert!(faults(&revision("A", "a/c"), &old).starts_with("Immutable fields changed"));
+    assert!(!faults(&revision("A", "a/c"), &old).contains("1035"));
+}
+
+#[test]
+fn only_the_template_of_a_revision_has_other_annotations_checked() {
+    let revision = object(
+        "{apiVersion: v, kind: Revision, metadata: {name: a, annotations: {networking.knative.dev/x: y, serving.knative.dev/progress-deadline: x, autoscaling.knative.dev/window: x}}, spec: {containers: [{image: a/b}]}}",
+    );
+    let errors = with("", |ctx| validate_revision(&revision, None, ctx)).errors();
+    assert_eq!(
+        errors.to_string(),
+        "invalid value: x: metadata.annotations.autoscaling.knative.dev/window"
+    );
+}
+
+#[test]
+fn a_configuration_has_no_rollout() {
+    let configuration = object(&format!(
+        "{{apiVersion: v, kind: Configuration, metadata: {{name: a, annotations: {{serving.knative.dev/rollout-duration: x}}}}, {SPEC}}}"
+    ));
+    let errors = with("", |ctx| validate_configuration(&configuration, None, ctx)).errors();
+    assert!(errors.is_empty());
 }
 
 #[test]

@@ -33,9 +33,10 @@ fn pods_hold_only_what_is_allowed() {
         ("subdomain: x", "must not set the field(s): subdomain"),
         ("overhead: {cpu: 1}", "must not set the field(s): overhead"),
         (
-            "readinessGates: []",
+            "readinessGates: [{conditionType: x}]",
             "must not set the field(s): readinessGates",
         ),
+        ("readinessGates: [], hostNetwork: false, nodeName: ''", ""),
         (
             "setHostnameAsFQDN: true",
             "must not set the field(s): setHostnameAsFQDN",
@@ -52,12 +53,12 @@ fn a_flag_allows_its_field() {
         (
             "topologyspreadconstraints",
             "topologySpreadConstraints",
-            "[]",
+            "[{maxSkew: 1}]",
         ),
-        ("hostaliases", "hostAliases", "[]"),
+        ("hostaliases", "hostAliases", "[{ip: 1.1.1.1}]"),
         ("nodeselector", "nodeSelector", "{a: b}"),
         ("runtimeclassname", "runtimeClassName", "gvisor"),
-        ("tolerations", "tolerations", "[]"),
+        ("tolerations", "tolerations", "[{}]"),
         ("securitycontext", "securityContext", "{}"),
         ("shareprocessnamespace", "shareProcessNamespace", "true"),
         ("hostipc", "hostIPC", "true"),
@@ -135,20 +136,22 @@ fn revisions_have_limits() {
 
 #[test]
 fn pods_have_containers_with_different_names_and_one_port() {
-    let init = "{containers: [{image: a/b}], initContainers: [{image: a/b}]}";
+    let init = "{containers: [{image: a/b}], initContainers: [{image: a/b, name: i}]}";
     let on = "kubernetes.podspec-init-containers: Enabled";
+    let three = "{containers: [{image: a/b, name: x, ports: [{}]}, {image: a/b, name: x}, {image: a/b, name: x}]}";
     check(
         &[
             ("", "{containers: []}", "missing field(s): containers"),
+            ("", "{containers: [{}]}", "missing field(s): containers[0]"),
             ("", &format!("{{{TWO}}}"), ""),
             (
                 "multi-container: Disabled",
                 &format!("{{{TWO}}}"),
-                "multi-container is off, but found 2 containers: containers",
+                "multi-container is off, but found 2 containers: ",
             ),
             (
                 "",
-                "{containers: [{image: a/b, ports: [{}]}, {image: a/b, ports: [{}]}]}",
+                "{containers: [{image: a/b, name: a, ports: [{}]}, {image: a/b, name: b, ports: [{}]}]}",
                 "more than one container port is set: containers[*].ports\nOnly a single port is allowed across all containers",
             ),
             (
@@ -158,7 +161,7 @@ fn pods_have_containers_with_different_names_and_one_port() {
             ),
             (
                 "",
-                "{containers: [{image: a/b}, {image: a/b}]}",
+                "{containers: [{image: a/b, name: a}, {image: a/b, name: b}]}",
                 "missing field(s): containers[*].ports",
             ),
             (
@@ -168,8 +171,19 @@ fn pods_have_containers_with_different_names_and_one_port() {
             ),
             (
                 "",
+                three,
+                "duplicate container name \"x\": containers[2].containers[1].name, containers[2].name",
+            ),
+            ("multi-container: Allowed", &format!("{{{TWO}}}"), "multi-container is off, but found 2 containers: "),
+            (
+                "",
                 init,
-                "pod spec support for init-containers is off, but found 1 init containers: initContainers",
+                "must not set the field(s): initContainers\npod spec support for init-containers is off, but found 1 init containers: ",
+            ),
+            (
+                "kubernetes.podspec-init-containers: Allowed",
+                init,
+                "pod spec support for init-containers is off, but found 1 init containers: ",
             ),
             (on, init, ""),
             (
@@ -179,23 +193,28 @@ fn pods_have_containers_with_different_names_and_one_port() {
             ),
             (
                 on,
-                "{containers: [{image: a/b}], initContainers: [{image: a/b, livenessProbe: {}, lifecycle: {}}]}",
-                "field not allowed in an init container: initContainers[0].lifecycle, initContainers[0].livenessProbe",
+                "{containers: [{image: a/b}], initContainers: [{image: a/b, name: i, livenessProbe: {}, lifecycle: {}}]}",
+                "field not allowed in an init container: containers[0].lifecycle, containers[0].livenessProbe\nmust not set the field(s): containers[0].lifecycle",
             ),
             (
                 on,
-                "{containers: [{image: a/b}], initContainers: [{image: a/b, env: [{name: PORT}]}]}",
+                "{containers: [{image: a/b}], initContainers: [{image: a/b, name: i, env: [{name: PORT}]}]}",
                 "",
             ),
             (
                 on,
-                "{containers: [{image: a/b}], initContainers: [{}]}",
-                "missing field(s): initContainers[0].image",
+                "{containers: [{image: a/b}], initContainers: [{name: i}]}",
+                "missing field(s): containers[0].image",
             ),
             (
                 on,
-                "{containers: [{image: a/b}], initContainers: [{image: a/b, restartPolicy: Always}]}",
-                "must not set the field(s): initContainers[0].restartPolicy",
+                "{containers: [{image: a/b}], initContainers: [{image: a/b, name: i, restartPolicy: Always}]}",
+                "must not set the field(s): containers[0].restartPolicy",
+            ),
+            (
+                on,
+                "{containers: [{image: a/b}], initContainers: [{image: a/b, name: i, ports: [{}, {containerPort: 8012, protocol: UDP}]}]}",
+                "invalid value: 8012 is a reserved port: containers[0].ports.containerPort\n8012 is a reserved port, please use a different value",
             ),
         ],
         pod_faults,
@@ -211,6 +230,11 @@ fn service_accounts_are_subdomains() {
     assert!(text.starts_with(
         "invalid value: foo@bar.baz: serviceAccountName\na lowercase RFC 1123 subdomain must"
     ));
+    let long = "@".repeat(254);
+    let pod = format!("{{containers: [{{image: a/b}}], serviceAccountName: '{long}'}}");
+    let text = pod_faults("", &pod);
+    assert_eq!(text.matches("invalid value").count(), 2, "{text}");
+    assert!(text.ends_with("serviceAccountName\nmust be no more than 253 characters"));
 }
 
 #[test]
@@ -261,7 +285,27 @@ fn pod_security_contexts_are_checked() {
                 "{supplementalGroups: [1, -1]}",
                 "expected 0 <= -1 <= 2147483647: supplementalGroups[1]",
             ),
-            (on, "{sysctls: []}", "must not set the field(s): sysctls"),
+            (
+                on,
+                "{sysctls: [{name: a, value: b}]}",
+                "must not set the field(s): sysctls",
+            ),
+            (
+                "",
+                "{runAsUser: -1}",
+                "expected 0 <= -1 <= 2147483647: runAsUser\nmust not set the field(s): securityContext, runAsUser",
+            ),
+            ("secure-pod-defaults: Enabled", "{seccompProfile: {type: Unconfined}}", ""),
+            (
+                "secure-pod-defaults: Enabled",
+                "{seccompProfile: {type: Localhost}, runAsUser: 1}",
+                "must not set the field(s): runAsUser, seccompProfile",
+            ),
+            (
+                "secure-pod-defaults: Enabled",
+                "{seccompProfile: {type: RuntimeDefault, localhostProfile: x}}",
+                "must not set the field(s): seccompProfile",
+            ),
             (
                 on,
                 "{seLinuxOptions: {}}",

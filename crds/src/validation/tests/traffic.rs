@@ -2,6 +2,8 @@ use super::super::{validate_route, validate_service};
 use super::{object, service, with};
 use crate::route::Route;
 
+const NOT_A_KEY: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
 fn of_service(targets: &str) -> String {
     let service = service(&format!(
         "spec: {{template: {{spec: {{containers: [{{image: a/b}}]}}}}, traffic: [{targets}]}}"
@@ -43,8 +45,16 @@ fn traffic_of_a_service_is_checked() {
             "must not set the field(s): spec.traffic[0].configurationName",
         ),
         (
+            "{percent: 100, configurationName: c, revisionName: 'a b'}",
+            "must not set the field(s): spec.traffic[0].configurationName",
+        ),
+        (
             "{percent: 100, url: x}",
             "must not set the field(s): spec.traffic[0].url",
+        ),
+        (
+            "{percent: 100, tag: a}, {tag: a}, {tag: a}",
+            "Multiple definitions for \"a\": spec.traffic[0].tag, spec.traffic[1].tag, spec.traffic[2].tag",
         ),
         (
             "{percent: 100, tag: a}, {tag: a}",
@@ -53,7 +63,7 @@ fn traffic_of_a_service_is_checked() {
         ("{percent: 100, tag: a}, {tag: b}", ""),
         (
             "{percent: 100, revisionName: 'a b'}",
-            "invalid key name \"a b\": spec.traffic[0].revisionName",
+            &format!("invalid key name \"a b\": spec.traffic[0].revisionName\n{NOT_A_KEY}"),
         ),
         (
             "{percent: 100, revisionName: a, latestRevision: true}",
@@ -67,9 +77,11 @@ fn traffic_of_a_service_is_checked() {
     ] {
         assert_eq!(of_service(targets), expect, "{targets}");
     }
-    let text = of_service("{percent: 100, tag: A_}");
+    let text = of_service("{percent: 60}, {percent: 40, tag: A_}");
     assert!(text.starts_with("invalid value: not a DNS 1035 label: [a DNS-1035 label"));
-    assert!(text.ends_with("]: spec.traffic[0].tag"));
+    assert!(text.ends_with("]: spec.traffic.tag[1]"));
+    let text = of_service("{tag: a, percent: 9223372036854775807}, {percent: 9223372036854775807}");
+    assert!(text.starts_with("Traffic targets sum to -2, want 100: spec.traffic"));
 }
 
 #[test]
@@ -87,7 +99,7 @@ fn traffic_of_a_route_is_checked() {
         ),
         (
             "{percent: 100, configurationName: 'a b'}",
-            "invalid key name \"a b\": spec.traffic[0].configurationName",
+            &format!("invalid key name \"a b\": spec.traffic[0].configurationName\n{NOT_A_KEY}"),
         ),
         ("", "Traffic targets sum to 0, want 100: spec.traffic"),
         (

@@ -9,7 +9,7 @@ use crds::config::Flag;
 use crds::name::serving;
 use crds::revision::AppProtocol;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, ObjectFieldSelector,
+    Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, ObjectFieldSelector, Probe,
     SeccompProfile, SecurityContext,
 };
 use kube::ResourceExt;
@@ -87,7 +87,8 @@ fn environment(inputs: &Inputs<'_>) -> Vec<EnvVar> {
     let plain = identity(inputs)
         .into_iter()
         .chain(requests(inputs))
-        .chain(system(inputs));
+        .chain(system(inputs))
+        .chain(announcing(inputs));
     let values = plain.map(|(name, value)| EnvVar {
         name: name.to_owned(),
         value: Some(value),
@@ -186,6 +187,28 @@ fn system(inputs: &Inputs<'_>) -> [(&'static str, String); 9] {
             env::QUEUE_PROXY_TLS_CURVE_PREFERENCES,
             deployment.queue_sidecar_tls_curve_preferences.clone(),
         ),
+    ]
+}
+
+/// Ours, not upstream's. Not for pods whose readiness only kubelet can tell: exec probes and start-up
+/// probes (contract/data-plane 2.5).
+fn announcing(inputs: &Inputs<'_>) -> Vec<(&'static str, String)> {
+    let only_kubelet = |container: &Container| {
+        let exec = |probe: &Probe| probe.exec.is_some();
+        container.startup_probe.is_some() || container.readiness_probe.as_ref().is_some_and(exec)
+    };
+    let Inputs {
+        revision, herald, ..
+    } = inputs;
+    if revision.spec.pod.containers.iter().any(only_kubelet) {
+        return Vec::new();
+    }
+    let namespace = revision.namespace().unwrap_or_default();
+    let uid = revision.uid().unwrap_or_default();
+    let key = herald.key(&namespace, &revision.name_any(), &uid);
+    vec![
+        (env::FERMATA_ANNOUNCE_TO, herald.to.clone()),
+        (env::FERMATA_ANNOUNCEMENT_KEY, key.to_hex()),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! What is applied: golden files, and how an existing Deployment is changed.
 
 use super::{by_tag, revision};
+use crate::announcement::Herald;
 use crate::golden;
 use crate::revision::desired::{Children, Inputs, desired};
 use crate::revision::update::patch;
@@ -9,6 +10,7 @@ use crds::config::Settings;
 use crds::revision::Revision;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
+use net::announcement::MasterKey;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -33,12 +35,18 @@ fn settings(config: &BTreeMap<String, BTreeMap<String, String>>) -> Settings {
     settings
 }
 
+fn herald() -> Herald {
+    let master = MasterKey::new(b"a master key of enough bytes").unwrap();
+    Herald::new(master, "knative-serving", "cluster.local")
+}
+
 fn render(revision: &Revision, settings: &Settings, reachability: Reachability) -> Children {
     desired(&Inputs {
         revision,
         settings,
         digests: &by_tag(revision),
         system_namespace: "knative-serving",
+        herald: &herald(),
         reachability,
         autoscaler: None,
     })
@@ -178,6 +186,7 @@ fn who_scales_is_chosen_once() {
         settings: &settings,
         digests: &by_tag(&revision),
         system_namespace: "knative-serving",
+        herald: &herald(),
         reachability: Reachability::Unknown,
         autoscaler: Some(&first),
     });

@@ -16,7 +16,7 @@ const DEPLOYING: &str = "Unknown Deploying";
 const NEVER: &str = "False ProgressDeadlineExceeded: Initial scale was never achieved";
 const TOO_LATE: &str = "False ProgressDeadlineExceeded: too late";
 
-fn deployment(replicas: i32, ready: i32, progressing: &str) -> Value {
+pub(super) fn deployment(replicas: i32, ready: i32, progressing: &str) -> Value {
     let reason = if progressing == "False" {
         "ProgressDeadlineExceeded"
     } else {
@@ -30,7 +30,7 @@ fn deployment(replicas: i32, ready: i32, progressing: &str) -> Value {
     })
 }
 
-fn autoscaler(ready: &str, reason: &str, initialised: bool) -> Value {
+pub(super) fn autoscaler(ready: &str, reason: &str, initialised: bool) -> Value {
     let initialised = if initialised { "True" } else { "Unknown" };
     json!({
         "metadata": {},
@@ -48,18 +48,18 @@ fn autoscaler(ready: &str, reason: &str, initialised: bool) -> Value {
     })
 }
 
-fn pod(status: &Value) -> Value {
+pub(super) fn pod(status: &Value) -> Value {
     json!({ "metadata": { "name": "p" }, "status": status })
 }
 
-fn unschedulable() -> Value {
+pub(super) fn unschedulable() -> Value {
     let message = "0/1 nodes are available: 1 Insufficient cpu.";
     pod(&json!({"conditions": [
         {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message},
     ]}))
 }
 
-fn exited(container: &str, code: i32, message: &str) -> Value {
+pub(super) fn exited(container: &str, code: i32, message: &str) -> Value {
     pod(&json!({"containerStatuses": [{
         "name": container, "image": "", "imageID": "", "ready": false, "restartCount": 1,
         "lastState": { "terminated": { "exitCode": code, "message": message } },
@@ -67,14 +67,14 @@ fn exited(container: &str, code: i32, message: &str) -> Value {
     }]}))
 }
 
-fn waiting(reason: &str) -> Value {
+pub(super) fn waiting(reason: &str) -> Value {
     pod(&json!({"containerStatuses": [{
         "name": "user-container", "image": "", "imageID": "", "ready": false, "restartCount": 0,
         "state": { "waiting": { "reason": reason, "message": "pull" } },
     }]}))
 }
 
-fn judge(seen: &Seen, old: &[Condition]) -> Verdict {
+pub(super) fn judge(seen: &Seen, old: &[Condition]) -> Verdict {
     verdict(seen, old, false)
 }
 
@@ -222,6 +222,23 @@ fn a_sidecar_that_ends_is_not_the_users_fault() {
         autoscaler("Unknown", "Queued", false),
     );
     check("queue-proxy", &seen, [DEPLOYING; 3]);
+}
+
+#[test]
+fn a_container_that_prepares_a_pod_counts_until_it_has_done_its_work() {
+    let trying = json!({"initContainerStatuses": [{
+        "name": "init", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+        "lastState": { "terminated": { "exitCode": 4, "message": "no" } },
+        "state": { "waiting": { "reason": "CrashLoopBackOff" } },
+    }]});
+    let mut done = trying.clone();
+    done["initContainerStatuses"][0]["state"] = json!({ "terminated": { "exitCode": 0 } });
+    let queued = || autoscaler("Unknown", "Queued", false);
+    let text = "False ExitCode4: Container failed with: no";
+    let trying = seen(deployment(1, 0, "True"), vec![pod(&trying)], queued());
+    check("still trying", &trying, [DEPLOYING, text, text]);
+    let done = seen(deployment(1, 0, "True"), vec![pod(&done)], queued());
+    check("done", &done, [DEPLOYING; 3]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crds::config::{Flag, HttpProtocol, Settings};
+use crds::config::{Flag, Settings};
 use crds::name::{child, networking, serving};
 use crds::networking::{
     HeaderMatch, HttpOption, HttpRule, Ingress, IngressPath, IngressRule, IngressSpec,
@@ -16,27 +16,17 @@ use kube::ResourceExt;
 use net::contract::header;
 use runtime::kube::owner::owner_reference;
 
+use crate::gateway::{self, canonical};
 use crate::route::rollout::Rollout;
 use crate::route::share::{Share, Shares};
 use crate::route::site::Sites;
-
-/// The other spelling of [`networking::INGRESS_CLASS`].
-const INGRESS_CLASS_ALT: &str = "networking.knative.dev/ingress-class";
-/// Spellings of the annotation that chooses what plain HTTP requests get.
-const HTTP_PROTOCOLS: [&str; 2] = [
-    "networking.knative.dev/http-protocol",
-    "networking.knative.dev/httpOption",
-];
-
-/// The annotation for plain HTTP requests has no meaning.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("incorrect http-protocol annotation: {0}")]
-pub(in crate::route) struct BadHttpProtocol(String);
+use crate::route::tls::Tls;
 
 /// What an Ingress is made from besides the Route.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::route) struct Plan<'a> {
     pub(in crate::route) sites: &'a Sites,
+    pub(in crate::route) tls: &'a Tls,
     pub(in crate::route) shares: &'a Shares,
     pub(in crate::route) rollout: &'a Rollout,
     pub(in crate::route) http_option: Option<HttpOption>,
@@ -46,30 +36,6 @@ pub(in crate::route) struct Plan<'a> {
 /// Name of a Route's Ingress.
 pub(in crate::route) fn name(route: &Route) -> String {
     child(&route.name_any(), "")
-}
-
-/// What plain HTTP requests get: the Route's annotation decides, else config-network.
-///
-/// # Errors
-/// The annotation is none of its values.
-pub(in crate::route) fn http_option(
-    route: &Route,
-    settings: &Settings,
-) -> Result<Option<HttpOption>, BadHttpProtocol> {
-    let chosen = HTTP_PROTOCOLS
-        .iter()
-        .find_map(|key| route.annotations().get(*key));
-    match (
-        chosen.map(|it| it.to_lowercase()).as_deref(),
-        settings.network.http_protocol,
-    ) {
-        (Some("enabled"), _) | (None, HttpProtocol::Enabled) => Ok(Some(HttpOption::Enabled)),
-        (Some("redirected"), _) | (None, HttpProtocol::Redirected) => {
-            Ok(Some(HttpOption::Redirected))
-        }
-        (None, HttpProtocol::Disabled) => Ok(None),
-        (Some(_), _) => Err(BadHttpProtocol(chosen.cloned().unwrap_or_default())),
-    }
 }
 
 /// The Ingress of a Route.
@@ -90,7 +56,7 @@ pub(in crate::route) fn ingress(route: &Route, plan: Plan<'_>) -> Ingress {
         },
         spec: IngressSpec {
             http_option: plan.http_option,
-            tls: Vec::new(),
+            tls: plan.tls.secrets.clone(),
             rules: rules(route, plan),
         },
         status: None,
@@ -98,11 +64,7 @@ pub(in crate::route) fn ingress(route: &Route, plan: Plan<'_>) -> Ingress {
 }
 
 fn annotations(route: &Route, plan: Plan<'_>) -> BTreeMap<String, String> {
-    let mut annotations = super::annotations(route);
-    let alternative = annotations.remove(INGRESS_CLASS_ALT);
-    annotations
-        .entry(networking::INGRESS_CLASS.to_owned())
-        .or_insert_with(|| alternative.unwrap_or(plan.settings.network.ingress_class.clone()));
+    let mut annotations = gateway::annotations(route, &plan.settings.network);
     annotations.insert(networking::ROLLOUT.to_owned(), plan.rollout.write());
     let tags = plan.sites.iter().filter(|(tag, _)| !tag.is_empty());
     let hosts: BTreeMap<&String, Vec<&String>> = tags
@@ -129,13 +91,25 @@ fn rules(route: &Route, plan: Plan<'_>) -> Vec<IngressRule> {
             visibility: Visibility::ClusterLocal,
             http: Some(http.clone()),
         });
-        rules.extend(site.public.iter().map(|host| IngressRule {
-            hosts: vec![host.clone()],
-            visibility: Visibility::ExternalIP,
-            http: Some(http.clone()),
+        rules.extend(site.public.iter().map(|host| {
+            IngressRule {
+                hosts: vec![host.clone()],
+                visibility: Visibility::ExternalIP,
+                http: Some(HttpRule {
+                    paths: questions(host, plan.tls)
+                        .chain(http.paths.clone())
+                        .collect(),
+                }),
+            }
         }));
     }
     rules
+}
+
+/// Before all else, what an issuer asks the host.
+fn questions<'a>(host: &'a str, tls: &'a Tls) -> impl Iterator<Item = IngressPath> + 'a {
+    let asked = tls.challenges.values().filter(move |it| it.host == host);
+    asked.map(|challenge| challenge.path.clone())
 }
 
 fn paths(namespace: &str, tag: &str, plan: Plan<'_>) -> Vec<IngressPath> {
@@ -191,14 +165,4 @@ fn split(namespace: &str, share: &Share, is_tls: bool) -> IngressSplit {
             (canonical(header::REVISION), share.revision.clone()),
         ]),
     }
-}
-
-/// `knative-serving-tag` as `Knative-Serving-Tag`: how the Ingress spells headers, so that other
-/// implementations of it find what they know.
-fn canonical(header: &str) -> String {
-    let word = |word: &str| {
-        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
-        first.to_uppercase() + rest
-    };
-    header.split('-').map(word).collect::<Vec<_>>().join("-")
 }

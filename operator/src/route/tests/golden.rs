@@ -19,7 +19,9 @@ fn children(world: &World) -> Vec<Value> {
     let Ok(plan) = world.plan() else {
         return Vec::new();
     };
-    let mut documents = vec![document(&plan.ingress)];
+    let certificates = plan.tls.wanted.iter().map(document);
+    let mut documents: Vec<Value> = certificates.collect();
+    documents.push(document(&plan.ingress));
     let seen = world.seen();
     let gateway = world.ingress.as_ref().and_then(|it| it.status.as_ref());
     for site in plan.sites.values() {

@@ -23,7 +23,7 @@ fn a_placeholder_leads_to_the_gateway() {
     let at = |entry: Value| json!({ "ingress": [entry] });
     let internal = |name: &str| at(json!({ "domainInternal": name }));
     let plan = world(latest()).plan().unwrap();
-    let site = &plan.own;
+    let site = &plan.own.site;
     let own = || name("r.ns.example.com");
     let rows = [
         ("nothing known", gateway(Value::Null, Value::Null), own()),
@@ -87,7 +87,7 @@ fn a_hidden_name_never_leads_outside() {
     }))
     .unwrap();
     let public = gateway(json!({ "ingress": [{ "domain": "d" }] }), Value::Null);
-    assert_eq!(backing(&plan.own, Some(&public), Some(&hidden)), None);
+    assert_eq!(backing(&plan.own.site, Some(&public), Some(&hidden)), None);
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn what_leads_somewhere_stays_while_no_gateway_is_known() {
         Backing::Mesh,
         Backing::Address(String::new()),
     ] {
-        let current = service(&route, &plan.own, &led, None);
-        assert_eq!(backing(&plan.own, None, Some(&current)), None);
+        let current = service(&route, &plan.own.site, &led, None);
+        assert_eq!(backing(&plan.own.site, None, Some(&current)), None);
         assert_eq!(Backing::of(&current), Some(led));
     }
 }
@@ -130,7 +130,7 @@ fn only_a_name_can_become_anything() {
 fn visibility_survives_a_new_birth_and_is_never_ours_otherwise() {
     let (plan, route) = (world(latest()).plan().unwrap(), world(latest()).route);
     let visibility = "networking.knative.dev/visibility";
-    let mut old = service(&route, &plan.own, &Backing::Mesh, None);
+    let mut old = service(&route, &plan.own.site, &Backing::Mesh, None);
     old.metadata
         .labels
         .as_mut()
@@ -145,6 +145,6 @@ fn visibility_survives_a_new_birth_and_is_never_ours_otherwise() {
             .contains_key(visibility)
     };
     let name = Backing::Name("n".to_owned());
-    assert!(!has(&service(&route, &plan.own, &name, Some(&old))));
-    assert!(has(&reborn(&route, &plan.own, &name, &old)));
+    assert!(!has(&service(&route, &plan.own.site, &name, Some(&old))));
+    assert!(has(&reborn(&route, &plan.own.site, &name, &old)));
 }

@@ -9,13 +9,13 @@ use crds::service::{Service, ServiceStatus};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::service::status::{Phase, status};
+use crate::service::status::{self, Phase, news};
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn service() -> Service {
+pub(super) fn service() -> Service {
     serde_json::from_value(json!({
         "apiVersion": "serving.knative.dev/v1", "kind": "Service",
         "metadata": { "name": "s", "namespace": "ns", "generation": 2, "uid": "u" },
@@ -24,7 +24,7 @@ fn service() -> Service {
     .unwrap()
 }
 
-fn configuration(observed: i64, ready: Value) -> Arc<Configuration> {
+pub(super) fn configuration(observed: i64, ready: Value) -> Arc<Configuration> {
     let object = json!({
         "apiVersion": "serving.knative.dev/v1", "kind": "Configuration",
         "metadata": { "name": "s", "namespace": "ns", "generation": 2 },
@@ -37,7 +37,7 @@ fn configuration(observed: i64, ready: Value) -> Arc<Configuration> {
     Arc::new(serde_json::from_value(object).unwrap())
 }
 
-fn route(observed: i64, ready: Value, spec: Value, served: Value) -> Arc<Route> {
+pub(super) fn route(observed: i64, ready: Value, spec: Value, served: Value) -> Arc<Route> {
     let object = json!({
         "apiVersion": "serving.knative.dev/v1", "kind": "Route",
         "metadata": { "name": "s", "namespace": "ns", "generation": 2 },
@@ -50,15 +50,20 @@ fn route(observed: i64, ready: Value, spec: Value, served: Value) -> Arc<Route> 
     Arc::new(serde_json::from_value(object).unwrap())
 }
 
-fn ready() -> Value {
+/// The status where no activation has failed.
+fn status(service: &Service, phase: &Phase, now: Timestamp) -> ServiceStatus {
+    status::status(service, phase, |_| None, now)
+}
+
+pub(super) fn ready() -> Value {
     json!({ "type": "Ready", "status": "True" })
 }
 
-fn latest() -> Value {
+pub(super) fn latest() -> Value {
     json!([{ "configurationName": "s", "latestRevision": true, "percent": 100 }])
 }
 
-fn served(revision: &str) -> Value {
+pub(super) fn served(revision: &str) -> Value {
     json!([{ "revisionName": revision, "latestRevision": true, "percent": 100 }])
 }
 
@@ -197,6 +202,30 @@ fn what_children_say_is_copied_and_survives_a_pass_that_stops_early() {
     let second = status(&service, &behind, at(2));
     assert_eq!(text(&second, "RoutesReady"), "True");
     assert_eq!((&second.url, &second.traffic), (&first.url, &first.traffic));
+}
+
+#[test]
+fn a_failed_activation_of_a_revision_with_traffic_is_told_until_it_is_over() {
+    let mut service = service();
+    let served = route(2, ready(), latest(), served("s-00002"));
+    let phase = Phase::Routed(configuration(2, ready()), served);
+    let failed = |revision: &'static str, reason: &'static str| {
+        move |name: &str| (name == revision).then(|| (reason.to_owned(), "why".to_owned()))
+    };
+    let mut look = |revision, reason, second| {
+        let new = status::status(&service, &phase, failed(revision, reason), at(second));
+        let old = service.status.replace(new.clone()).unwrap_or_default();
+        (text(&new, "Ready"), text(&new, "ActivationFailed"), news(&old.conditions, &new.conditions))
+    };
+    let none = ("True".to_owned(), "Unknown".to_owned(), None);
+    assert_eq!(look("s-00001", "ErrImagePull", 1), none, "no traffic goes there");
+    let (ready, told, news) = look("s-00002", "ErrImagePull", 2);
+    assert_eq!(ready, "True");
+    assert_eq!(told, "True ErrImagePull: Revision \"s-00002\" can't start: why");
+    assert_eq!(news.unwrap(), "ErrImagePull: Revision \"s-00002\" can't start: why");
+    assert_eq!(look("s-00002", "ErrImagePull", 3).2, None, "nothing new");
+    assert!(look("s-00002", "ExitCode1", 4).2.is_some(), "another reason");
+    assert_eq!(look("none", "", 5), none);
 }
 
 #[test]

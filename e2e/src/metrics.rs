@@ -1,0 +1,114 @@
+//! What the parts of Fermata measure, read through the API server.
+
+use anyhow::{Context, Result, ensure};
+use http::Request;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+
+use crate::cluster::{Cluster, SYSTEM};
+
+/// Port of the metrics of every part.
+const PORT: u16 = 9090;
+/// Verbs of requests that change nothing.
+const READS: [&str; 3] = ["get", "list", "watch"];
+
+/// The metrics of all replicas of one part at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    lines: Vec<(String, f64)>,
+}
+
+impl Metrics {
+    /// Reads what the pods with the label `app` say.
+    pub async fn of(cluster: &Cluster, app: &str) -> Result<Self> {
+        let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), SYSTEM);
+        let ours = ListParams::default().labels(&format!("app={app}"));
+        let pods = pods.list(&ours).await?.items;
+        ensure!(!pods.is_empty(), "no pod of {app}");
+        let mut lines = Vec::new();
+        for pod in pods {
+            let name = pod.name_any();
+            let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{name}:{PORT}/proxy/metrics");
+            let request = Request::get(path).body(Vec::new())?;
+            let text = cluster.client.request_text(request).await;
+            let text = text.with_context(|| format!("no metrics of {name}"))?;
+            lines.extend(text.lines().filter_map(line));
+        }
+        Ok(Self { lines })
+    }
+
+    /// The sum of a metric, over all replicas and labels.
+    pub fn sum(&self, name: &str) -> f64 {
+        self.select(name, |_| true)
+    }
+
+    /// The highest value of a metric among the replicas.
+    pub fn max(&self, name: &str) -> f64 {
+        let ours = self.lines.iter().filter(|(key, _)| is_of(key, name));
+        ours.map(|(_, value)| *value).fold(0.0, f64::max)
+    }
+
+    /// Requests to the API server that may have changed something. Leases don't count: they are
+    /// renewed whether there is work or not.
+    pub fn writes(&self) -> f64 {
+        self.select("fermata_api_requests_total", |key| {
+            let is_read = READS.iter().any(|verb| key.contains(&format!("verb=\"{verb}\"")));
+            !is_read && !key.contains("resource=\"leases.")
+        })
+    }
+
+    /// The same by verb and resource, for people: those that came since `before`.
+    pub fn writes_since(&self, before: &Self) -> Vec<(String, f64)> {
+        let value = |all: &Self, key: &str| all.select(key, |_| true);
+        let keys = self.lines.iter().map(|(key, _)| key);
+        let mut keys: Vec<&String> = keys
+            .filter(|key| key.starts_with("fermata_api_requests_total"))
+            .filter(|key| !READS.iter().any(|verb| key.contains(&format!("verb=\"{verb}\""))))
+            .collect();
+        keys.sort();
+        keys.dedup();
+        let since = keys.into_iter().map(|key| {
+            let count = value(self, key) - value(before, key);
+            (key.replace("fermata_api_requests_total", ""), count)
+        });
+        since.filter(|(_, count)| *count > 0.0).collect()
+    }
+
+    fn select(&self, name: &str, pick: impl Fn(&str) -> bool) -> f64 {
+        let ours = self.lines.iter().filter(|(key, _)| is_of(key, name) && pick(key));
+        ours.map(|(_, value)| value).sum()
+    }
+}
+
+/// Whether `key`, a metric with its labels, is a series of `name`.
+fn is_of(key: &str, name: &str) -> bool {
+    key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+}
+
+/// `name{labels} value`.
+fn line(text: &str) -> Option<(String, f64)> {
+    if text.starts_with('#') {
+        return None;
+    }
+    let (key, value) = text.rsplit_once(' ')?;
+    Some((key.to_owned(), value.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Metrics, line};
+
+    #[test]
+    fn writes_are_what_is_no_read_and_no_lease() {
+        let text = "# HELP x\nfermata_api_requests_total{resource=\"services\",verb=\"apply\"} 3\n\
+                    fermata_api_requests_total{resource=\"services\",verb=\"watch\"} 5\n\
+                    fermata_api_requests_total{resource=\"leases.coordination.k8s.io\",verb=\"patch\"} 7\n\
+                    fermata_api_requests_total_other 9\n";
+        let metrics = Metrics { lines: text.lines().filter_map(line).collect() };
+        assert_eq!(metrics.writes(), 3.0);
+        assert_eq!(metrics.sum("fermata_api_requests_total"), 15.0);
+        let since = metrics.writes_since(&Metrics::default());
+        assert_eq!(since.len(), 2);
+    }
+}
