@@ -203,14 +203,15 @@ fn tidy(fields: &mut Map<String, Value>, around: &str) -> bool {
 fn tidy_inside(name: &str, value: &mut Value) -> bool {
     match value {
         Value::Object(amounts) if AMOUNTS.contains(&name) => {
-            let amounts = amounts.values_mut();
-            amounts.fold(false, |changed, amount| write_canonical(amount) || changed)
+            let changes = amounts.values_mut().map(write_canonical);
+            changes.filter(|changed| *changed).count() > 0
         }
         Value::Object(_) if MAPS.contains(&name) => false,
         Value::Object(inner) => tidy(inner, name),
         Value::Array(list) => {
             let objects = list.iter_mut().filter_map(Value::as_object_mut);
-            objects.fold(false, |changed, inner| tidy(inner, name) || changed)
+            let changes = objects.map(|inner| tidy(inner, name));
+            changes.filter(|changed| *changed).count() > 0
         }
         Value::String(_) if AMOUNT.contains(&name) => write_canonical(value),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
@@ -278,7 +279,10 @@ mod tests {
             ("securityContext: {runAsUser: 0}", json!({ "runAsUser": 0 })),
             ("enableServiceLinks: false", json!(false)),
             ("runtimeClassName: ''", json!("")),
-            ("volumes: [{name: v, emptyDir: {}}]", json!([{ "name": "v", "emptyDir": {} }])),
+            (
+                "volumes: [{name: v, emptyDir: {}}]",
+                json!([{ "name": "v", "emptyDir": {} }]),
+            ),
             (
                 "volumes: [{name: v, csi: {driver: d, readOnly: false}}]",
                 json!([{ "name": "v", "csi": { "driver": "d", "readOnly": false } }]),
@@ -305,7 +309,10 @@ mod tests {
         let with = |memory: &str| json!({ "limits": { "memory": memory } });
         assert!(same(&with("1Gi"), &with("1073741824")));
         assert!(!same(&with("1Gi"), &with("1G")));
-        assert!(!same(&json!({ "image": "1000m" }), &json!({ "image": "1" })));
+        assert!(!same(
+            &json!({ "image": "1000m" }),
+            &json!({ "image": "1" })
+        ));
     }
 
     #[test]

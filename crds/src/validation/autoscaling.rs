@@ -177,7 +177,7 @@ fn floats(all: &Annotations) -> FieldErrors {
         (key::TARGET_UTILIZATION, 1.0, 100.0),
     ] {
         errors.also(float(all, keys, |key, text, value| {
-            let out = value < low || value > high;
+            let out = !value.is_nan() && !(low..=high).contains(&value);
             out.then(|| FieldErrors::out_of_bounds(text, low, high, key))
         }));
     }

@@ -22,12 +22,7 @@ pub(super) fn of_template(old: &RevisionTemplate, new: &RevisionTemplate) -> Opt
     between(old, new, "{*v1.RevisionTemplateSpec}", "template")
 }
 
-fn between<S: PartialEq + Serialize>(
-    old: &S,
-    new: &S,
-    root: &str,
-    field: &str,
-) -> Option<String> {
+fn between<S: PartialEq + Serialize>(old: &S, new: &S, root: &str, field: &str) -> Option<String> {
     if old == new {
         return None;
     }
@@ -131,12 +126,12 @@ fn items(place: Place<'_>, old: &[Value], new: &[Value], text: &mut String) {
 
 /// A port that is a number or a name.
 fn port(path: &str, old: &Value, new: &Value, text: &mut String) {
-    let kind = |port: &Value| Value::from(u8::from(port.is_string()));
-    let number = |port: &Value| Value::from(port.as_i64().unwrap_or(0));
-    let name = |port: &Value| Value::from(port.as_str().unwrap_or_default());
-    let parts: [(_, &dyn Fn(&Value) -> Value); 3] =
-        [("Type", &kind), ("IntVal", &number), ("StrVal", &name)];
-    for (part, value) in parts {
+    for part in ["Type", "IntVal", "StrVal"] {
+        let value = |port: &Value| match part {
+            "Type" => Value::from(u8::from(port.is_string())),
+            "IntVal" => Value::from(port.as_i64().unwrap_or(0)),
+            _ => Value::from(port.as_str().unwrap_or_default()),
+        };
         let (old, new) = (value(old), value(new));
         if old != new {
             change(&format!("{path}.{part}"), "", Some(&old), Some(&new), text);

@@ -31,9 +31,9 @@ pub(super) fn of_sidecar(container: &Container) -> FieldErrors {
 pub(super) fn of_unprobed(container: &Container) -> FieldErrors {
     let mut errors = FieldErrors::none();
     for (name, probe) in probes(container) {
-        let paths = fields::set(probe).into_iter().map(|field| {
-            if HANDLERS.contains(&field) { "" } else { field }
-        });
+        let paths = fields::set(probe)
+            .into_iter()
+            .map(|field| if HANDLERS.contains(&field) { "" } else { field });
         errors.also(
             paths
                 .map(|path| FieldErrors::disallowed([path]).at(name))

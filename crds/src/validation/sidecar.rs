@@ -38,7 +38,7 @@ pub(super) fn resources(annotations: &BTreeMap<String, String>) -> FieldErrors {
 fn percentage(value: &str, path: String) -> FieldErrors {
     let mut errors = match annotation::float(value) {
         None => FieldErrors::invalid(value, path),
-        Some(share) if share < 0.1 || share > 100.0 => {
+        Some(share) if !share.is_nan() && !(0.1..=100.0).contains(&share) => {
             FieldErrors::out_of_bounds(float(share), 0.1, 100, path)
         }
         Some(_) => FieldErrors::none(),

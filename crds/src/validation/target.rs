@@ -9,21 +9,23 @@ pub(super) fn validate(
     kind: Option<&str>,
     name: Option<&str>,
 ) -> FieldErrors {
-    let fields: [(_, _, fn(&str) -> Vec<String>); 3] = [
-        ("apiVersion", api_version, qualified),
-        ("kind", kind, identifier),
-        ("name", name, dns1123),
-    ];
-    let mut errors = FieldErrors::none();
-    for (field, value, faults) in fields {
-        let Some(value) = value.filter(|value| !value.is_empty()) else {
-            errors.also(FieldErrors::missing([field]));
-            continue;
-        };
-        let faults = faults(value);
-        if !faults.is_empty() {
-            errors.also(FieldErrors::invalid(faults.join(", "), field));
-        }
-    }
+    let mut errors = field("apiVersion", api_version, qualified);
+    errors.also(field("kind", kind, identifier));
+    errors.also(field("name", name, dns1123));
     errors
+}
+
+fn field(
+    name: &'static str,
+    value: Option<&str>,
+    faults: impl Fn(&str) -> Vec<String>,
+) -> FieldErrors {
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
+        return FieldErrors::missing([name]);
+    };
+    let faults = faults(value);
+    if faults.is_empty() {
+        return FieldErrors::none();
+    }
+    FieldErrors::invalid(faults.join(", "), name)
 }

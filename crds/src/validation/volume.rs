@@ -103,9 +103,7 @@ fn volume(volume: &Volume, features: &FeaturesConfig) -> FieldErrors {
 fn one_source(set: &[&str], features: &FeaturesConfig) -> FieldErrors {
     let gated = gated(features);
     let known = SOURCES.into_iter().chain(gated.map(|(field, _, _)| field));
-    let chosen: Vec<&str> = known
-        .filter(|field| set.contains(&field))
-        .collect();
+    let chosen: Vec<&str> = known.filter(|field| set.contains(field)).collect();
     match chosen.len() {
         0 => {
             let enabled = gated

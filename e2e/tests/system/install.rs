@@ -59,7 +59,7 @@ async fn get_shows_the_columns_that_people_know() -> Result<()> {
 
 #[tokio::test]
 async fn the_cluster_has_the_kinds_that_are_generated() -> Result<()> {
-    let args = ["diff", "--server-side", "--force-conflicts", "-f", CRDS];
+    let args = ["diff", "--server-side", "--force-conflicts", "-k", CRDS];
     let said = kubectl(&args, "").await?;
     ensure!(said.ok, "the CRDs differ: {}{}", said.stdout, said.stderr);
     Ok(())

@@ -207,6 +207,7 @@ impl Cluster {
             for stand_in in &state.stand_ins {
                 stand_in(&mut hands);
             }
+            hands.objects.collect_garbage();
         }
         self.version.send_replace(hands.objects.version);
         result

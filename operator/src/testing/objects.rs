@@ -152,12 +152,11 @@ impl Objects {
         let stored = self.stored.remove(key);
         let object = stored.map(|stored| stored.object).unwrap_or_default();
         self.tell("DELETED", key, object.clone());
-        self.collect_garbage();
         object
     }
 
-    /// Objects whose controller is gone go.
-    fn collect_garbage(&mut self) {
+    /// Objects whose owner is gone go.
+    pub(super) fn collect_garbage(&mut self) {
         let uids: Vec<Value> = self
             .stored
             .values()

@@ -372,5 +372,8 @@ fn the_share_of_the_sidecar_is_warned_of() {
     ));
     let warnings = refusals(&service, "").warnings();
     let words = "Queue proxy resource percentage annotation is deprecated. Please use the available annotations to explicitly set resource values per service: ";
-    assert!(warnings.iter().any(|warning| warning == words), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning == words),
+        "{warnings:?}"
+    );
 }

@@ -5,10 +5,7 @@ fn containers_hold_only_what_is_allowed() {
     for (fields, expect) in [
         ("args: [a], command: [b], workingDir: /x", ""),
         ("imagePullPolicy: Always, terminationMessagePath: /x", ""),
-        (
-            "imagePullPolicy: Sometimes, env: [], command: []",
-            "",
-        ),
+        ("imagePullPolicy: Sometimes, env: [], command: []", ""),
         ("terminationMessagePolicy: FallbackToLogsOnError", ""),
         (
             "terminationMessagePolicy: Shout",
@@ -62,7 +59,10 @@ fn images_must_be_references() {
         ),
     ] {
         assert_eq!(
-            pod_faults("", &format!("{{containers: [{{name: a, image: {image}}}]}}")),
+            pod_faults(
+                "",
+                &format!("{{containers: [{{name: a, image: {image}}}]}}")
+            ),
             expect
         );
     }
@@ -208,7 +208,7 @@ fn environments_are_checked() {
 }
 
 #[test]
-fn probes_of_the_serving_container_are_checked() {
+fn probes_of_the_serving_container_lead_to_its_port() {
     for (probe, expect) in [
         ("livenessProbe: {httpGet: {path: /x}}", ""),
         ("livenessProbe: {httpGet: {port: 9999}}", ""),
@@ -231,7 +231,10 @@ fn probes_of_the_serving_container_are_checked() {
             "ports: [{name: h2c}], livenessProbe: {tcpSocket: {port: http}}",
             "invalid value: http: livenessProbe.tcpSocket.port\nProbe port must match container port",
         ),
-        ("livenessProbe: {tcpSocket: {}, initialDelaySeconds: -1, periodSeconds: -1}", ""),
+        (
+            "livenessProbe: {tcpSocket: {}, initialDelaySeconds: -1, periodSeconds: -1}",
+            "",
+        ),
         (
             "ports: [{name: h2c}], livenessProbe: {tcpSocket: {port: h2c}}",
             "",
@@ -244,6 +247,14 @@ fn probes_of_the_serving_container_are_checked() {
             "livenessProbe: {httpGet: {port: web}}",
             "invalid value: web: livenessProbe.httpGet.port\nProbe port must match container port",
         ),
+    ] {
+        assert_eq!(container_faults("", probe), expect, "{probe}");
+    }
+}
+
+#[test]
+fn readiness_probes_have_bounds() {
+    for (probe, expect) in [
         (
             "readinessProbe: {tcpSocket: {}, successThreshold: 1, initialDelaySeconds: -1}",
             "expected 0 <= -1 <= 2147483647: readinessProbe.initialDelaySeconds",
@@ -286,8 +297,9 @@ fn probes_of_the_serving_container_are_checked() {
 fn sidecars_have_rules_of_their_own() {
     let on = "multi-container-probing: Enabled";
     let faults = |settings: &str, fields: &str| {
-        let pod =
-            format!("{{containers: [{{image: a/b, name: a, ports: [{{}}]}}, {{image: a/b, name: b, {fields}}}]}}");
+        let pod = format!(
+            "{{containers: [{{image: a/b, name: a, ports: [{{}}]}}, {{image: a/b, name: b, {fields}}}]}}"
+        );
         pod_faults(settings, &pod).replace("containers[1].", "")
     };
     check(

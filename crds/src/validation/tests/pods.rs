@@ -136,8 +136,6 @@ fn revisions_have_limits() {
 
 #[test]
 fn pods_have_containers_with_different_names_and_one_port() {
-    let init = "{containers: [{image: a/b}], initContainers: [{image: a/b, name: i}]}";
-    let on = "kubernetes.podspec-init-containers: Enabled";
     let three = "{containers: [{image: a/b, name: x, ports: [{}]}, {image: a/b, name: x}, {image: a/b, name: x}]}";
     check(
         &[
@@ -174,7 +172,22 @@ fn pods_have_containers_with_different_names_and_one_port() {
                 three,
                 "duplicate container name \"x\": containers[2].containers[1].name, containers[2].name",
             ),
-            ("multi-container: Allowed", &format!("{{{TWO}}}"), "multi-container is off, but found 2 containers: "),
+            (
+                "multi-container: Allowed",
+                &format!("{{{TWO}}}"),
+                "multi-container is off, but found 2 containers: ",
+            ),
+        ],
+        pod_faults,
+    );
+}
+
+#[test]
+fn containers_that_run_first_have_rules_of_their_own() {
+    let init = "{containers: [{image: a/b}], initContainers: [{image: a/b, name: i}]}";
+    let on = "kubernetes.podspec-init-containers: Enabled";
+    check(
+        &[
             (
                 "",
                 init,
@@ -295,7 +308,11 @@ fn pod_security_contexts_are_checked() {
                 "{runAsUser: -1}",
                 "expected 0 <= -1 <= 2147483647: runAsUser\nmust not set the field(s): securityContext, runAsUser",
             ),
-            ("secure-pod-defaults: Enabled", "{seccompProfile: {type: Unconfined}}", ""),
+            (
+                "secure-pod-defaults: Enabled",
+                "{seccompProfile: {type: Unconfined}}",
+                "",
+            ),
             (
                 "secure-pod-defaults: Enabled",
                 "{seccompProfile: {type: Localhost}, runAsUser: 1}",

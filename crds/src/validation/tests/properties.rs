@@ -25,14 +25,61 @@ use crate::service::Service;
 
 /// Words of the API among others, so that random objects reach the rules.
 const WORDS: &[&str] = &[
-    "annotations", "autoscaling.knative.dev/target", "autoscaling.knative.dev/window", "configMap",
-    "containerConcurrency", "containerPort", "containers", "cpu", "emptyDir", "env", "envFrom",
-    "generateName", "grpc", "http", "httpGet", "image", "initContainers", "items", "key", "kind",
-    "labels", "limits", "metadata", "mountPath", "name", "objectRef", "path", "paths", "percent",
-    "periodSeconds", "port", "ports", "projected", "protocolType", "readinessProbe", "ref",
-    "resources", "revisionName", "rules", "runAsUser", "s-1", "scaleTargetRef", "secret",
-    "secretRef", "securityContext", "sources", "spec", "splits", "tag", "template",
-    "timeoutSeconds", "traffic", "valueFrom", "volumeMounts", "volumes",
+    "annotations",
+    "autoscaling.knative.dev/target",
+    "autoscaling.knative.dev/window",
+    "configMap",
+    "containerConcurrency",
+    "containerPort",
+    "containers",
+    "cpu",
+    "emptyDir",
+    "env",
+    "envFrom",
+    "generateName",
+    "grpc",
+    "http",
+    "httpGet",
+    "image",
+    "initContainers",
+    "items",
+    "key",
+    "kind",
+    "labels",
+    "limits",
+    "metadata",
+    "mountPath",
+    "name",
+    "objectRef",
+    "path",
+    "paths",
+    "percent",
+    "periodSeconds",
+    "port",
+    "ports",
+    "projected",
+    "protocolType",
+    "readinessProbe",
+    "ref",
+    "resources",
+    "revisionName",
+    "rules",
+    "runAsUser",
+    "s-1",
+    "scaleTargetRef",
+    "secret",
+    "secretRef",
+    "securityContext",
+    "sources",
+    "spec",
+    "splits",
+    "tag",
+    "template",
+    "timeoutSeconds",
+    "traffic",
+    "valueFrom",
+    "volumeMounts",
+    "volumes",
 ];
 
 /// Every feature off, as shipped, and every one on that changes which rules hold.
@@ -130,8 +177,10 @@ fn admit<K: Kind>(new: &Value, old: &Value) -> Result<(), TestCaseError> {
         prop_assert_eq!(&again, &created, "filling in twice changes nothing");
         again.fill_in(Some(&created), &defaulting);
         prop_assert_eq!(&again, &created, "nor does an update with the same");
-        let written = serde_json::to_value(&created).map_err(|e| TestCaseError::fail(e.to_string()))?;
-        let read: K = serde_json::from_value(written).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let written =
+            serde_json::to_value(&created).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let read: K =
+            serde_json::from_value(written).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let verdict = created.faults(None, &ctx).to_string();
         prop_assert_eq!(read.faults(None, &ctx).to_string(), verdict);
         let unchanged = created.faults(Some(&created), &ctx).to_string();
@@ -142,7 +191,11 @@ fn admit<K: Kind>(new: &Value, old: &Value) -> Result<(), TestCaseError> {
             updated.fill_in(Some(old), &defaulting);
             let once = updated.clone();
             updated.fill_in(Some(old), &defaulting);
-            prop_assert_eq!(&updated, &once, "filling in an update twice changes nothing");
+            prop_assert_eq!(
+                &updated,
+                &once,
+                "filling in an update twice changes nothing"
+            );
             drop(updated.faults(Some(old), &ctx).errors().to_string());
         }
     }

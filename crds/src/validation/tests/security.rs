@@ -132,6 +132,10 @@ fn insecure_defaults_are_warned_of() {
 
 #[test]
 fn containers_that_are_refused_are_warned_of_too() {
-    let text = warnings("multi-container: Disabled", "", "initContainers: [{image: a/b}]");
+    let text = warnings(
+        "multi-container: Disabled",
+        "",
+        "initContainers: [{image: a/b}]",
+    );
     assert!(text.contains("spec.template.spec.initContainers[0].securityContext.capabilities"));
 }

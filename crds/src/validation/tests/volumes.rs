@@ -250,11 +250,9 @@ fn mount_faults(settings: &str, mount: &str) -> String {
 }
 
 #[test]
-fn mounts_are_checked() {
-    let on = "kubernetes.podspec-volumes-mount-propagation: Enabled";
+fn mounts_have_paths_of_their_own() {
     check(
         &[
-            ("", "name: e, mountPath: /x, subPath: y", ""),
             ("", "name: e", "missing field(s): mountPath"),
             ("", "name: e, mountPath: x", "invalid value: x: mountPath"),
             (
@@ -287,7 +285,23 @@ fn mounts_are_checked() {
                 "name: e, mountPath: /e/../e/.",
                 "invalid value: \"/e\" must be unique: containers[0].volumeMounts[1].mountPath",
             ),
-            ("", "name: e, mountPath: ../dev", "invalid value: ../dev: mountPath"),
+            (
+                "",
+                "name: e, mountPath: ../dev",
+                "invalid value: ../dev: mountPath",
+            ),
+        ],
+        mount_faults,
+    );
+    assert_eq!(container_faults("", "volumeMounts: []"), "");
+}
+
+#[test]
+fn mounts_may_not_do_more_than_their_volume() {
+    let on = "kubernetes.podspec-volumes-mount-propagation: Enabled";
+    check(
+        &[
+            ("", "name: e, mountPath: /x, subPath: y", ""),
             ("", "name: s, mountPath: /x, readOnly: true", ""),
             (
                 "",
@@ -328,5 +342,4 @@ fn mounts_are_checked() {
         ],
         mount_faults,
     );
-    assert_eq!(container_faults("", "volumeMounts: []"), "");
 }
