@@ -114,10 +114,10 @@ fn default_reference(mapping: &mut DomainMapping) {
         &mut reference.api_version,
         &mut reference.group,
     ];
-    unsaid.into_iter().for_each(drop_empty);
+    unsaid.into_iter().for_each(canonical::drop_empty);
     if reference.namespace.is_none() {
         reference.namespace.clone_from(&mapping.metadata.namespace);
-        drop_empty(&mut reference.namespace);
+        canonical::drop_empty(&mut reference.namespace);
     }
 }
 
@@ -125,7 +125,7 @@ fn default_reference(mapping: &mut DomainMapping) {
 pub fn default_pod_autoscaler(autoscaler: &mut PodAutoscaler, ctx: &DefaultingContext<'_>) {
     let scaled = &mut autoscaler.spec.scale_target_ref;
     let unsaid = [&mut scaled.api_version, &mut scaled.kind, &mut scaled.name];
-    unsaid.into_iter().for_each(drop_empty);
+    unsaid.into_iter().for_each(canonical::drop_empty);
     let concurrency = &mut autoscaler.spec.container_concurrency;
     *concurrency = concurrency.filter(|concurrency| *concurrency != 0);
     let annotations = autoscaler.metadata.annotations.get_or_insert_default();
@@ -206,24 +206,14 @@ fn service_traffic(targets: &[TrafficTarget]) -> Vec<TrafficTarget> {
 }
 
 fn traffic(targets: &[TrafficTarget]) -> Vec<TrafficTarget> {
-    let mut targets = targets.to_vec();
+    let mut targets = canonical::traffic(targets);
     for target in &mut targets {
-        let unsaid = [
-            &mut target.tag,
-            &mut target.revision_name,
-            &mut target.configuration_name,
-        ];
-        unsaid.into_iter().for_each(drop_empty);
         target
             .latest_revision
             .get_or_insert(target.revision_name.is_none());
         target.percent.get_or_insert(0);
     }
     targets
-}
-
-fn drop_empty(text: &mut Option<String>) {
-    *text = text.take().filter(|text| !text.is_empty());
 }
 
 /// Notes who made the object, and who changed its spec.

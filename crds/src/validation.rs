@@ -36,7 +36,7 @@ use crate::domain_mapping::DomainMapping;
 use crate::name::serving;
 use crate::networking::{Ingress, ServerlessService};
 use crate::revision::Revision;
-use crate::route::Route;
+use crate::route::{Route, TrafficTarget};
 use crate::service::Service;
 
 /// What validation needs to know besides the object.
@@ -67,7 +67,7 @@ pub fn validate_service(
         let old_template = canonical::template(&old.spec.template);
         errors.also(metadata::signatures(meta, &old.metadata, || {
             !canonical::same(&old_template, &template)
-                || !canonical::same(&old.spec.traffic, &service.spec.traffic)
+                || traffic_changed(&old.spec.traffic, &service.spec.traffic)
         }));
         errors.also(template::renamed(&template, &old_template).at("spec.template"));
     }
@@ -146,10 +146,14 @@ pub fn validate_route(
         && !metadata::is_owned(meta)
     {
         errors.also(metadata::signatures(meta, &old.metadata, || {
-            route.spec != old.spec
+            traffic_changed(&old.spec.traffic, &route.spec.traffic)
         }));
     }
     errors
+}
+
+fn traffic_changed(old: &[TrafficTarget], new: &[TrafficTarget]) -> bool {
+    canonical::traffic(old) != canonical::traffic(new)
 }
 
 /// What is wrong with a DomainMapping. `old` is what it was before an update.

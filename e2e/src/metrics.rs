@@ -53,7 +53,9 @@ impl Metrics {
     /// renewed whether there is work or not.
     pub fn writes(&self) -> f64 {
         self.select("fermata_api_requests_total", |key| {
-            let is_read = READS.iter().any(|verb| key.contains(&format!("verb=\"{verb}\"")));
+            let is_read = READS
+                .iter()
+                .any(|verb| key.contains(&format!("verb=\"{verb}\"")));
             !is_read && !key.contains("resource=\"leases.")
         })
     }
@@ -64,7 +66,11 @@ impl Metrics {
         let keys = self.lines.iter().map(|(key, _)| key);
         let mut keys: Vec<&String> = keys
             .filter(|key| key.starts_with("fermata_api_requests_total"))
-            .filter(|key| !READS.iter().any(|verb| key.contains(&format!("verb=\"{verb}\""))))
+            .filter(|key| {
+                !READS
+                    .iter()
+                    .any(|verb| key.contains(&format!("verb=\"{verb}\"")))
+            })
             .collect();
         keys.sort();
         keys.dedup();
@@ -76,14 +82,18 @@ impl Metrics {
     }
 
     fn select(&self, name: &str, pick: impl Fn(&str) -> bool) -> f64 {
-        let ours = self.lines.iter().filter(|(key, _)| is_of(key, name) && pick(key));
+        let ours = self
+            .lines
+            .iter()
+            .filter(|(key, _)| is_of(key, name) && pick(key));
         ours.map(|(_, value)| value).sum()
     }
 }
 
 /// Whether `key`, a metric with its labels, is a series of `name`.
 fn is_of(key: &str, name: &str) -> bool {
-    key.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+    key.strip_prefix(name)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
 }
 
 /// `name{labels} value`.
@@ -105,7 +115,9 @@ mod tests {
                     fermata_api_requests_total{resource=\"services\",verb=\"watch\"} 5\n\
                     fermata_api_requests_total{resource=\"leases.coordination.k8s.io\",verb=\"patch\"} 7\n\
                     fermata_api_requests_total_other 9\n";
-        let metrics = Metrics { lines: text.lines().filter_map(line).collect() };
+        let metrics = Metrics {
+            lines: text.lines().filter_map(line).collect(),
+        };
         assert_eq!(metrics.writes(), 3.0);
         assert_eq!(metrics.sum("fermata_api_requests_total"), 15.0);
         let since = metrics.writes_since(&Metrics::default());

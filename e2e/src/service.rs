@@ -120,7 +120,8 @@ impl Wanted {
         };
         let metadata = ObjectMeta {
             name: self.revision,
-            annotations: Some(self.annotations),
+            // An empty map would be stored as null by a second server-side apply, and refused.
+            annotations: Some(self.annotations).filter(|annotations| !annotations.is_empty()),
             ..ObjectMeta::default()
         };
         let template = RevisionTemplate {

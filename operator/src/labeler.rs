@@ -84,5 +84,9 @@ async fn apply(route: &Route, marks: &Marks, ctx: &Context) -> Result<Marked, Re
         outcomes.push(merge::<Revision>(&ctx.client, &namespace, name, change).await?);
     }
     let refused = outcomes.contains(&Marked::Refused);
-    Ok(if refused { Marked::Refused } else { Marked::Yes })
+    Ok(if refused {
+        Marked::Refused
+    } else {
+        Marked::Yes
+    })
 }

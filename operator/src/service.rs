@@ -53,11 +53,19 @@ pub(crate) async fn reconcile(
             return Err(error);
         }
     };
-    let status = status(&service, &phase, |name| failed(&service, name, &ctx), ctx.now());
+    let status = status(
+        &service,
+        &phase,
+        |name| failed(&service, name, &ctx),
+        ctx.now(),
+    );
     if service.status.as_ref() != Some(&status)
         && try_status(&ctx.client, &*service, &status).await? == Stored::Yes
     {
-        let old = service.status.as_ref().map_or(&[][..], |old| &old.conditions);
+        let old = service
+            .status
+            .as_ref()
+            .map_or(&[][..], |old| &old.conditions);
         if let Some(message) = news(old, &status.conditions) {
             ctx.events
                 .publish(&*service, EventKind::Warning, COLD_START_FAILED, message)

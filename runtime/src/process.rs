@@ -67,7 +67,11 @@ impl Collector for Process {
 
     fn collect(&self) -> Vec<MetricFamily> {
         self.look();
-        let all = [self.cpu.collect(), self.resident.collect(), self.peak.collect()];
+        let all = [
+            self.cpu.collect(),
+            self.resident.collect(),
+            self.peak.collect(),
+        ];
         all.into_iter().flatten().collect()
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::quantity;
 use crate::revision::{RevisionSpec, RevisionTemplate};
+use crate::route::TrafficTarget;
 
 /// Fields whose keys are the author's.
 const MAPS: [&str; 8] = [
@@ -125,6 +126,22 @@ fn with_empty_pod(spec: &RevisionSpec) -> RevisionSpec {
         idle_timeout_seconds: spec.idle_timeout_seconds,
         pod: PodSpec::default(),
     }
+}
+
+/// The traffic in its canonical form.
+pub(crate) fn traffic(targets: &[TrafficTarget]) -> Vec<TrafficTarget> {
+    let mut targets = targets.to_vec();
+    for target in &mut targets {
+        drop_empty(&mut target.tag);
+        drop_empty(&mut target.revision_name);
+        drop_empty(&mut target.configuration_name);
+    }
+    targets
+}
+
+/// An empty text says nothing.
+pub(crate) fn drop_empty(text: &mut Option<String>) {
+    *text = text.take().filter(|text| !text.is_empty());
 }
 
 /// Whether both are the same; amounts are, in any spelling.

@@ -92,11 +92,13 @@ pub(super) fn plan(namespace: &Namespace, seen: &Seen, settings: &Settings) -> P
     let names: BTreeSet<String> = orders.iter().map(ResourceExt::name_any).collect();
     for order in orders {
         match there(namespace, &order.name_any(), seen) {
+            there @ (Child::Missing | Child::Ours(_)) => plan.wanted.push((order, there)),
+            // An installation may bring it along.
+            Child::Foreign if is_met(&order, seen) => {}
             Child::Foreign => plan.troubles.push(Trouble::NotOwned {
                 namespace: namespace.name_any(),
                 name: order.name_any(),
             }),
-            there @ (Child::Missing | Child::Ours(_)) => plan.wanted.push((order, there)),
         }
     }
     let is_unwanted = |it: &&Arc<Certificate>| {
@@ -171,6 +173,12 @@ fn system_orders(namespace: &Namespace, seen: &Seen, network: &NetworkConfig) ->
 fn there(namespace: &Namespace, name: &str, seen: &Seen) -> Child<Certificate> {
     let named = seen.certificates.iter().find(|it| it.name_any() == name);
     Child::of(named.cloned(), namespace.uid().as_deref())
+}
+
+/// Whether what has the name of `order` orders the same.
+fn is_met(order: &Certificate, seen: &Seen) -> bool {
+    let same = |it: &&Arc<Certificate>| it.name_any() == order.name_any() && it.spec == order.spec;
+    seen.certificates.iter().any(|it| same(&it))
 }
 
 fn is_ours(namespace: &Namespace, certificate: &Arc<Certificate>) -> bool {

@@ -281,6 +281,30 @@ fn the_system_has_certificates_where_something_could_use_them() {
 }
 
 #[test]
+fn a_certificate_that_an_installation_brings_along_is_as_good() {
+    let on = World {
+        is_system: true,
+        ..world()
+    };
+    let on = on
+        .set("config-network", "system-internal-tls", "Enabled")
+        .set("config-network", "namespace-wildcard-cert-selector", "");
+    let (mut brought, _) = on.plan().wanted.remove(0);
+    brought.metadata.owner_references = None;
+    let mut other = brought.clone();
+    other.spec.dns_names.pop();
+    for (certificate, troubles) in [(brought, 0), (other, 1)] {
+        let certificates = vec![certificate];
+        let plan = World {
+            certificates,
+            ..on.clone()
+        }
+        .plan();
+        assert_eq!((plan.wanted.len(), plan.troubles.len()), (0, troubles));
+    }
+}
+
+#[test]
 fn certificates_of_the_system_stay_when_the_feature_goes() {
     let on = World {
         has_revision: true,

@@ -78,7 +78,10 @@ pub(super) fn status(
         (CONFIGURATIONS_READY, configurations),
         (ROUTES_READY, routes),
     ])
-    .with_alarm(ACTIVATION_FAILED, failed_activation(&status.traffic, failed));
+    .with_alarm(
+        ACTIVATION_FAILED,
+        failed_activation(&status.traffic, failed),
+    );
     status.conditions = verdicts.merge(&status.conditions, now);
     status.observed_generation = service.meta().generation;
     status

@@ -62,7 +62,11 @@ impl Cluster {
             state: Arc::default(),
             version: watch::Sender::new(0),
         };
-        cluster.configure("config-deployment", "queue-sidecar-image", "registry.example.com/queue-proxy:1");
+        cluster.configure(
+            "config-deployment",
+            "queue-sidecar-image",
+            "registry.example.com/queue-proxy:1",
+        );
         // Renewals are a matter of the leases' own tests.
         cluster.configure("config-leader-election", "lease-duration", "100h");
         cluster.configure("config-leader-election", "renew-deadline", "90h");
@@ -123,12 +127,20 @@ impl Cluster {
     /// without our marks, and with a hash of theirs on Deployments.
     pub(crate) fn hand_to_predecessor(&self) {
         self.act(|hands| {
-            let all: Vec<(Key, Value)> = hands.objects.all().map(|(k, v)| (k.clone(), v.clone())).collect();
+            let all: Vec<(Key, Value)> = hands
+                .objects
+                .all()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
             for (key, mut object) in all {
-                if let Some(Value::Object(annotations)) = object.pointer_mut("/metadata/annotations") {
+                if let Some(Value::Object(annotations)) =
+                    object.pointer_mut("/metadata/annotations")
+                {
                     annotations.remove(APPLIED);
                 }
-                if let Some(hash) = object.pointer_mut("/metadata/labels/serving.knative.dev~1deployment-hash") {
+                if let Some(hash) =
+                    object.pointer_mut("/metadata/labels/serving.knative.dev~1deployment-hash")
+                {
                     *hash = "theirs".into();
                 }
                 let object = hands.objects.update(&key, object, Part::Whole);
@@ -148,7 +160,12 @@ impl Cluster {
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
-        let object = self.state.lock().objects.get(&key::<K>(namespace, name))?.clone();
+        let object = self
+            .state
+            .lock()
+            .objects
+            .get(&key::<K>(namespace, name))?
+            .clone();
         Some(serde_json::from_value(object).expect("it is well-formed"))
     }
 
@@ -180,7 +197,8 @@ impl Cluster {
         let left = state.objects.all().filter(|(key, object)| {
             key.namespace == namespace && !object["metadata"]["ownerReferences"].is_null()
         });
-        left.map(|(key, _)| format!("{}/{}", key.resource, key.name)).collect()
+        left.map(|(key, _)| format!("{}/{}", key.resource, key.name))
+            .collect()
     }
 
     /// What our side has written so far, but for leases. Events go elsewhere.
@@ -255,7 +273,9 @@ impl Hands<'_> {
         K: Resource<DynamicType = ()> + DeserializeOwned,
     {
         let objects = self.objects.list(&resource::<K>(), "").into_iter();
-        objects.filter_map(|it| serde_json::from_value(it).ok()).collect()
+        objects
+            .filter_map(|it| serde_json::from_value(it).ok())
+            .collect()
     }
 
     /// The object, if it is there and well-formed.

@@ -63,8 +63,12 @@ impl Objects {
 
     /// Whether something has changed since `version` that concerns more than who works.
     pub(super) fn has_news_since(&self, version: u64) -> bool {
-        let seen = self.history.partition_point(|change| change.version <= version);
-        self.history[seen..].iter().any(|it| it.key.resource != LEASES)
+        let seen = self
+            .history
+            .partition_point(|change| change.version <= version);
+        self.history[seen..]
+            .iter()
+            .any(|it| it.key.resource != LEASES)
     }
 
     /// The objects of one resource, in one namespace if it is not empty.
@@ -77,7 +81,9 @@ impl Objects {
 
     /// Every object with its key.
     pub(super) fn all(&self) -> impl Iterator<Item = (&Key, &Value)> {
-        self.stored.iter().map(|(key, stored)| (key, &stored.object))
+        self.stored
+            .iter()
+            .map(|(key, stored)| (key, &stored.object))
     }
 
     /// Makes a new object; the caller has looked whether the name is free.
@@ -134,6 +140,9 @@ impl Objects {
     /// Deletes an object, or marks it as leaving while finalizers hold it.
     pub(super) fn delete(&mut self, key: &Key) -> Value {
         let mut object = self.stored[key].object.clone();
+        if !object["metadata"]["deletionTimestamp"].is_null() {
+            return object;
+        }
         let held = object["metadata"]["finalizers"].as_array();
         if held.is_none_or(Vec::is_empty) {
             return self.remove(key);

@@ -1,7 +1,7 @@
 //! The controller process on a cluster in memory.
 
-use std::time::Duration;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use net::announcement::MasterKey;

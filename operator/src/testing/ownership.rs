@@ -30,7 +30,10 @@ impl Owners {
     /// Brings `object` to what `manager` applies, by force.
     pub(super) fn apply(&mut self, manager: &str, object: &mut Value, applied: &Value) {
         let writer = (manager.to_owned(), APPLY);
-        let before = self.paths.insert(writer, owned(applied)).unwrap_or_default();
+        let before = self
+            .paths
+            .insert(writer, owned(applied))
+            .unwrap_or_default();
         for path in before {
             if !self.paths.values().any(|paths| paths.contains(&path)) {
                 remove(object, &path);
@@ -41,7 +44,8 @@ impl Owners {
 
     /// Everything on `object` was written by `manager`, which does not apply.
     pub(super) fn wrote_all(&mut self, manager: &str, object: &Value) {
-        self.paths.insert((manager.to_owned(), UPDATE), owned(object));
+        self.paths
+            .insert((manager.to_owned(), UPDATE), owned(object));
     }
 
     /// Nobody is known to have written anything.

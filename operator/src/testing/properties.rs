@@ -14,6 +14,9 @@ use super::stand_ins;
 /// A namespace for the objects of a story.
 pub(crate) const NAMESPACE: &str = "stories";
 
+/// Something that happens to a cluster.
+type Step = Box<dyn Fn(&Cluster)>;
+
 /// What a user does, step by step; the operator settles after each. A story must be the same each
 /// time that it is told.
 pub(crate) struct Story {
@@ -22,7 +25,7 @@ pub(crate) struct Story {
     /// What is there before the operator starts; the order must not matter.
     pub(crate) objects: Vec<Value>,
     /// What happens then.
-    pub(crate) steps: Vec<Box<dyn Fn(&Cluster)>>,
+    pub(crate) steps: Vec<Step>,
     /// Steps whose writes never fail: another story shows that they may.
     pub(crate) spared: usize,
 }
@@ -56,10 +59,7 @@ impl Story {
     }
 
     /// Also tells how many writes there were before those that may fail.
-    async fn play_counting(
-        &self,
-        prepare: impl FnOnce(&Cluster),
-    ) -> (Cluster, Operator, usize) {
+    async fn play_counting(&self, prepare: impl FnOnce(&Cluster)) -> (Cluster, Operator, usize) {
         let cluster = (self.cluster)();
         prepare(&cluster);
         let operator = Operator::start(&cluster).await;
@@ -115,7 +115,11 @@ pub(crate) async fn any_write_may_fail(story: &Story, fault: Fault) {
         };
         let (cluster, _operator) = story.play(prepare).await;
         let failed = cluster.writes().get(nth).cloned();
-        compare(&end, &cluster, &format!("{fault:?} at write {nth}, {failed:?}"));
+        compare(
+            &end,
+            &cluster,
+            &format!("{fault:?} at write {nth}, {failed:?}"),
+        );
     }
 }
 
@@ -213,7 +217,10 @@ fn compare(end: &End, cluster: &Cluster, story: &str) {
         let found = came.get(name).unwrap_or(&Value::Null);
         assert_eq!(found, wanted, "{story}: {name}");
     }
-    let more: Vec<&String> = came.keys().filter(|name| !end.contains_key(*name)).collect();
+    let more: Vec<&String> = came
+        .keys()
+        .filter(|name| !end.contains_key(*name))
+        .collect();
     assert!(more.is_empty(), "{story}: there is more: {more:?}");
     assert_observed(cluster, story);
 }
@@ -224,7 +231,10 @@ fn assert_observed(cluster: &Cluster, story: &str) {
     for (key, object) in state.objects.all() {
         let observed = &object["status"]["observedGeneration"];
         let generation = &object["metadata"]["generation"];
-        assert!(observed.is_null() || observed == generation, "{story}: {key:?} speaks of {observed}");
+        assert!(
+            observed.is_null() || observed == generation,
+            "{story}: {key:?} speaks of {observed}"
+        );
     }
 }
 

@@ -19,7 +19,8 @@ use super::objects::{Change, Key, LEASES, Part, list_of};
 type Answer = Result<Value, (u16, String, Value)>;
 
 /// The body of an answer: whole, or a watch that goes on.
-type Answered = Either<Full<Bytes>, StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>>;
+type Answered =
+    Either<Full<Bytes>, StreamBody<BoxStream<'static, Result<Frame<Bytes>, Infallible>>>>;
 
 /// A client whose requests end in `cluster`.
 pub(super) fn client(cluster: Cluster) -> Client {
@@ -32,7 +33,10 @@ pub(super) fn client(cluster: Cluster) -> Client {
 
 async fn serve(cluster: &Cluster, request: Request<Body>) -> Response<Answered> {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes);
     let target = Target::of(parts.uri.path());
     let query: Vec<(String, String)> = parts.uri.query().map(pairs).unwrap_or_default();
     let asked = |name: &str| {
@@ -132,16 +136,30 @@ impl Ask {
     fn take_down(&self, cluster: &Cluster) -> Option<Fault> {
         let mut state = cluster.state.lock();
         let number = state.writes.len();
-        let slash = if self.target.subresource.is_empty() { "" } else { "/" };
-        let resource = format!("{}{slash}{}", self.target.key.resource, self.target.subresource);
-        let verb = if self.verb == "merge" { "patch" } else { self.verb };
+        let slash = if self.target.subresource.is_empty() {
+            ""
+        } else {
+            "/"
+        };
+        let resource = format!(
+            "{}{slash}{}",
+            self.target.key.resource, self.target.subresource
+        );
+        let verb = if self.verb == "merge" {
+            "patch"
+        } else {
+            self.verb
+        };
         state.writes.push(Write {
             verb,
             resource,
             name: self.target.key.name.clone(),
         });
         let faults = state.faults.iter();
-        faults.filter(|(nth, _)| *nth == number).map(|(_, fault)| *fault).next()
+        faults
+            .filter(|(nth, _)| *nth == number)
+            .map(|(_, fault)| *fault)
+            .next()
     }
 
     fn write(&self, cluster: &Cluster) -> Answer {
@@ -183,11 +201,11 @@ impl Ask {
                 }
                 Ok(cluster.act(|hands| hands.objects.delete(key)))
             }
-            (_, Some(object)) => self.change(cluster, object),
+            (_, Some(object)) => self.change(cluster, &object),
         }
     }
 
-    fn change(&self, cluster: &Cluster, old: Value) -> Answer {
+    fn change(&self, cluster: &Cluster, old: &Value) -> Answer {
         let key = &self.target.key;
         let mut new = old.clone();
         if self.verb == "patch" {
@@ -274,8 +292,14 @@ fn is_selected(object: &Value, selector: &str) -> bool {
 
 fn pairs(query: &str) -> Vec<(String, String)> {
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    let plain = |text: &str| text.replace("%2F", "/").replace("%3D", "=").replace("%2C", ",");
-    pairs.map(|(key, value)| (key.to_owned(), plain(value))).collect()
+    let plain = |text: &str| {
+        text.replace("%2F", "/")
+            .replace("%3D", "=")
+            .replace("%2C", ",")
+    };
+    pairs
+        .map(|(key, value)| (key.to_owned(), plain(value)))
+        .collect()
 }
 
 fn failure(code: u16, message: &str) -> (u16, String, Value) {

@@ -87,7 +87,12 @@ pub(crate) fn endpoints_follow(hands: &mut Hands<'_>) {
             let labels = spec.and_then(|spec| spec.selector.match_labels.as_ref());
             labels == Some(&selector) && ready(deployment) > 0
         });
-        let ports: Vec<Value> = spec.ports.iter().flatten().map(|port| json!({ "name": port.name, "port": port.port })).collect();
+        let ports: Vec<Value> = spec
+            .ports
+            .iter()
+            .flatten()
+            .map(|port| json!({ "name": port.name, "port": port.port }))
+            .collect();
         let subset = json!({ "addresses": [{ "ip": "10.1.2.3" }], "ports": ports });
         let (name, namespace) = (service.name_any(), service.namespace().unwrap_or_default());
         let there = hands.get::<Endpoints>(&namespace, &name);
@@ -108,23 +113,41 @@ pub(crate) fn endpoints_follow(hands: &mut Hands<'_>) {
 /// Every PodAutoscaler has its ServerlessService, and says of its Deployment what is so.
 pub(crate) fn autoscaler_follows(hands: &mut Hands<'_>) {
     for autoscaler in hands.list::<PodAutoscaler>() {
-        let (name, namespace) = (autoscaler.name_any(), autoscaler.namespace().unwrap_or_default());
-        let target = autoscaler.spec.scale_target_ref.name.clone().unwrap_or_default();
+        let (name, namespace) = (
+            autoscaler.name_any(),
+            autoscaler.namespace().unwrap_or_default(),
+        );
+        let target = autoscaler
+            .spec
+            .scale_target_ref
+            .name
+            .clone()
+            .unwrap_or_default();
         let Some(path) = hands.get::<ServerlessService>(&namespace, &name) else {
             hands.put(path_of(&autoscaler));
             continue;
         };
         let path_status = path.status.clone().unwrap_or_default();
         let generation = path.metadata.generation;
-        let is_path_ready = is_ready(&path_status.conditions, path_status.observed_generation, generation);
+        let is_path_ready = is_ready(
+            &path_status.conditions,
+            path_status.observed_generation,
+            generation,
+        );
         let deployment = hands.get::<Deployment>(&namespace, &target);
-        let (wanted, ready) = deployment.as_ref().map_or((1, 0), |it| (wanted(it), ready(it)));
+        let (wanted, ready) = deployment
+            .as_ref()
+            .map_or((1, 0), |it| (wanted(it), ready(it)));
         let before = autoscaler.status.clone().unwrap_or_default();
         let initialised = Truth::of(find(&before.conditions, "ScaleTargetInitialized")).is_true()
             || (ready > 0 && is_path_ready);
         let active = match (wanted, ready) {
             (0, _) => ("False", "NoTraffic", "The target is not receiving traffic."),
-            (_, 0) => ("Unknown", "Queued", "Requests to the target are being buffered."),
+            (_, 0) => (
+                "Unknown",
+                "Queued",
+                "Requests to the target are being buffered.",
+            ),
             _ => ("True", "", ""),
         };
         let status = json!({
@@ -143,7 +166,8 @@ pub(crate) fn autoscaler_follows(hands: &mut Hands<'_>) {
 
 /// Every Ingress is live.
 pub(crate) fn activators_answer(hands: &mut Hands<'_>) {
-    let gateway = json!({ "ingress": [{ "domainInternal": "gateway.knative-serving.svc.cluster.local" }] });
+    let gateway =
+        json!({ "ingress": [{ "domainInternal": "gateway.knative-serving.svc.cluster.local" }] });
     for ingress in hands.list::<Ingress>() {
         let status = json!({
             "observedGeneration": ingress.metadata.generation,

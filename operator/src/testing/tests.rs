@@ -79,7 +79,9 @@ async fn a_namespace_that_ends_is_left_in_peace() {
     let writes = cluster.writes()[before..].to_vec();
     assert!(writes.len() <= 8, "{writes:#?}");
     let events = operator.events();
-    let loud = events.iter().any(|event| event.contains("Failed") || event.contains("Error"));
+    let loud = events
+        .iter()
+        .any(|event| event.contains("Failed") || event.contains("Error"));
     assert!(!loud, "{events:?}");
     assert_eq!(cluster.left_in(NAMESPACE), Vec::<String>::new());
 }

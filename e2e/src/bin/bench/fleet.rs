@@ -40,7 +40,10 @@ pub(crate) async fn measure(space: &Space) -> Result<()> {
     println!("\n{SERVICES} Services at once, from zero pods");
     println!("  {:<32} {:>9.1} s", "all applied", applied.as_secs_f64());
     println!("  {:<32} {:>9.1} s", "all Ready", ready.as_secs_f64());
-    println!("  {:<32} {:>9} {:>9} {:>9} {:>9}", "", "writes", "idle", "peak MiB", "idle CPU");
+    println!(
+        "  {:<32} {:>9} {:>9} {:>9} {:>9}",
+        "", "writes", "idle", "peak MiB", "idle CPU"
+    );
     for (index, part) in PARTS.iter().enumerate() {
         let (before, after, later) = (&before[index], &after[index], &later[index]);
         let each = (after.writes() - before.writes()) / SERVICES as f64;
@@ -59,9 +62,15 @@ pub(crate) async fn measure(space: &Space) -> Result<()> {
     }
     let start = Instant::now();
     let services = space.api::<Service>();
-    services.delete_collection(&DeleteParams::default(), &ListParams::default()).await?;
+    services
+        .delete_collection(&DeleteParams::default(), &ListParams::default())
+        .await?;
     space.gone::<crds::revision::Revision>("", READY).await?;
-    println!("  {:<32} {:>9.1} s", "all deleted", start.elapsed().as_secs_f64());
+    println!(
+        "  {:<32} {:>9.1} s",
+        "all deleted",
+        start.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -92,7 +101,10 @@ async fn apply_all(space: &Space) -> Result<()> {
 async fn wait_until_ready(space: &Space, deadline: Instant) -> Result<()> {
     loop {
         let services = space.api::<Service>().list(&ListParams::default()).await?;
-        let missing = services.iter().filter(|service| !is_service_ready(service)).count();
+        let missing = services
+            .iter()
+            .filter(|service| !is_service_ready(service))
+            .count();
         if missing == 0 {
             return Ok(());
         }

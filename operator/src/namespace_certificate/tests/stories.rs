@@ -67,10 +67,7 @@ fn system() -> Story {
 
 #[tokio::test(start_paused = true)]
 async fn a_second_process_is_silent_and_neighbours_do_not_matter() {
-    assert_eq!(
-        names(&check(&wildcards()).await),
-        ["stories.example.com"]
-    );
+    assert_eq!(names(&check(&wildcards()).await), ["stories.example.com"]);
     assert_eq!(names(&check(&system()).await), ["serving-certs"]);
 }
 

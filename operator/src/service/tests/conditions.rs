@@ -215,16 +215,33 @@ fn a_failed_activation_of_a_revision_with_traffic_is_told_until_it_is_over() {
     let mut look = |revision, reason, second| {
         let new = status::status(&service, &phase, failed(revision, reason), at(second));
         let old = service.status.replace(new.clone()).unwrap_or_default();
-        (text(&new, "Ready"), text(&new, "ActivationFailed"), news(&old.conditions, &new.conditions))
+        (
+            text(&new, "Ready"),
+            text(&new, "ActivationFailed"),
+            news(&old.conditions, &new.conditions),
+        )
     };
     let none = ("True".to_owned(), "Unknown".to_owned(), None);
-    assert_eq!(look("s-00001", "ErrImagePull", 1), none, "no traffic goes there");
+    assert_eq!(
+        look("s-00001", "ErrImagePull", 1),
+        none,
+        "no traffic goes there"
+    );
     let (ready, told, news) = look("s-00002", "ErrImagePull", 2);
     assert_eq!(ready, "True");
-    assert_eq!(told, "True ErrImagePull: Revision \"s-00002\" can't start: why");
-    assert_eq!(news.unwrap(), "ErrImagePull: Revision \"s-00002\" can't start: why");
+    assert_eq!(
+        told,
+        "True ErrImagePull: Revision \"s-00002\" can't start: why"
+    );
+    assert_eq!(
+        news.unwrap(),
+        "ErrImagePull: Revision \"s-00002\" can't start: why"
+    );
     assert_eq!(look("s-00002", "ErrImagePull", 3).2, None, "nothing new");
-    assert!(look("s-00002", "ExitCode1", 4).2.is_some(), "another reason");
+    assert!(
+        look("s-00002", "ExitCode1", 4).2.is_some(),
+        "another reason"
+    );
     assert_eq!(look("none", "", 5), none);
 }
 

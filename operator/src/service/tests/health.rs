@@ -18,7 +18,9 @@ enum Health {
 fn argo(conditions: &[Condition]) -> Health {
     let is_any = |status: &str| conditions.iter().any(|it| it.status == status);
     let is_true = |name: &str| Truth::of(find(conditions, name)).is_true();
-    let all = ["ConfigurationsReady", "RoutesReady", "Ready"].into_iter().all(is_true);
+    let all = ["ConfigurationsReady", "RoutesReady", "Ready"]
+        .into_iter()
+        .all(is_true);
     match (is_any("False"), is_any("Unknown")) {
         (true, _) => Health::Degraded,
         (false, false) if all => Health::Healthy,
@@ -51,7 +53,10 @@ fn phases() -> Vec<Phase> {
         json!({ "type": "Ready", "status": "Unknown" }),
         json!({ "type": "Ready", "status": "False", "reason": "RevisionFailed", "message": "m" }),
     ];
-    for (observed, truth) in [1, 2].iter().flat_map(|it| truths.iter().map(move |t| (*it, t))) {
+    for (observed, truth) in [1, 2]
+        .iter()
+        .flat_map(|it| truths.iter().map(move |t| (*it, t)))
+    {
         let it = || configuration(observed, truth.clone());
         phases.extend([
             Phase::ConfigurationBehind(it()),
@@ -59,7 +64,10 @@ fn phases() -> Vec<Phase> {
             Phase::RouteTaken(it()),
             Phase::RouteRefused(it(), "no".to_owned()),
         ]);
-        for (observed, truth) in [1, 2].iter().flat_map(|it| truths.iter().map(move |t| (*it, t))) {
+        for (observed, truth) in [1, 2]
+            .iter()
+            .flat_map(|it| truths.iter().map(move |t| (*it, t)))
+        {
             for revision in ["s-00001", "s-00002"] {
                 let route = route(observed, truth.clone(), latest(), served(revision));
                 phases.push(Phase::Routed(it(), route));
@@ -86,17 +94,31 @@ fn pasts() -> Vec<Option<ServiceStatus>> {
 #[test]
 fn a_service_is_healthy_for_every_tool_or_for_none() {
     let mut seen = Vec::new();
-    for (phase, past) in phases().iter().flat_map(|it| pasts().into_iter().map(move |p| (it, p))) {
+    for (phase, past) in phases()
+        .iter()
+        .flat_map(|it| pasts().into_iter().map(move |p| (it, p)))
+    {
         for failed in [false, true] {
-            let service = Service { status: past.clone(), ..service() };
+            let service = Service {
+                status: past.clone(),
+                ..service()
+            };
             let failure = |_: &str| failed.then(|| ("ErrImagePull".to_owned(), "m".to_owned()));
             let status = status(&service, phase, failure, at(2));
             let observed = status.observed_generation;
             let ready = is_ready(&status.conditions, observed, service.metadata.generation);
             let health = argo(&status.conditions);
-            assert_eq!(health == Health::Healthy, ready, "Argo CD, {phase:?}: {status:#?}");
+            assert_eq!(
+                health == Health::Healthy,
+                ready,
+                "Argo CD, {phase:?}: {status:#?}"
+            );
             let flux = kstatus(&status, 2);
-            assert_eq!(flux == Health::Healthy, ready, "kstatus, {phase:?}: {status:#?}");
+            assert_eq!(
+                flux == Health::Healthy,
+                ready,
+                "kstatus, {phase:?}: {status:#?}"
+            );
             for condition in &status.conditions {
                 let told = condition.status == "True" || !condition.reason.is_empty() || !ready;
                 assert!(told, "{condition:?}");

@@ -26,7 +26,10 @@ fn troubles() -> Vec<(Value, &'static str)> {
     }] });
     vec![
         (container(waits, json!({})), "ImagePullBackOff: can't pull"),
-        (container(back_off, ended), "ExitCode3: Container failed with: boom"),
+        (
+            container(back_off, ended),
+            "ExitCode3: Container failed with: boom",
+        ),
         (nowhere, "Unschedulable: 0/1 nodes are available"),
     ]
 }
@@ -46,12 +49,19 @@ async fn the_cause_outlives_the_pods_and_ends_with_one_that_serves() {
         operator.settled().await;
         scale(&cluster, 0);
         operator.settled().await;
-        assert_eq!(said::<Revision>(&cluster, "hello-00001", "Active"), format!("False {told}"));
+        assert_eq!(
+            said::<Revision>(&cluster, "hello-00001", "Active"),
+            format!("False {told}")
+        );
         let (reason, message) = told.split_once(": ").unwrap();
         let alarm = format!("{reason}: Revision \"hello-00001\" can't start: {message}");
-        assert_eq!(said::<Service>(&cluster, "hello", "ActivationFailed"), format!("True {alarm}"));
+        assert_eq!(
+            said::<Service>(&cluster, "hello", "ActivationFailed"),
+            format!("True {alarm}")
+        );
         let events = operator.events();
-        let of_revision = format!("Revision/hello-00001 ColdStartFailed: The revision can't start: {told}");
+        let of_revision =
+            format!("Revision/hello-00001 ColdStartFailed: The revision can't start: {told}");
         let of_service = format!("Service/hello ColdStartFailed: {alarm}");
         for event in [of_revision, of_service] {
             let times = events.iter().filter(|it| **it == event).count();
@@ -78,7 +88,11 @@ async fn what_passes_by_itself_leaves_a_revision_at_zero_ready() {
         operator.settled().await;
         let ready = said::<Revision>(&cluster, "hello-00001", "Ready");
         // An app that ended by itself is not to be trusted before it has served again.
-        let wanted = if told.starts_with("ExitCode") { format!("False {told}") } else { "True".to_owned() };
+        let wanted = if told.starts_with("ExitCode") {
+            format!("False {told}")
+        } else {
+            "True".to_owned()
+        };
         assert_eq!(ready, wanted, "{told}");
     }
 }

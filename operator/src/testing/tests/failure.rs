@@ -22,25 +22,47 @@ async fn a_broken_update_leaves_the_last_good_revision_serving() {
     let (cluster, operator) = with_hello().await;
     scale(&cluster, 0);
     operator.settled().await;
-    pods_fail(&cluster, &json!({ "containerStatuses": [{
+    pods_fail(
+        &cluster,
+        &json!({ "containerStatuses": [{
         "name": "user-container", "image": "", "imageID": "", "ready": false, "restartCount": 1,
         "lastState": { "terminated": { "exitCode": 1, "message": "boom" } },
-    }] }));
+    }] }),
+    );
     update(&cluster);
     operator.settled().await;
 
     let exit = "ExitCode1: Container failed with: boom";
-    assert_eq!(said::<Revision>(&cluster, "hello-00002", "Ready"), format!("False {exit}"));
+    assert_eq!(
+        said::<Revision>(&cluster, "hello-00002", "Ready"),
+        format!("False {exit}")
+    );
     let text = "False RevisionFailed: Revision \"hello-00002\" failed with message: Container failed \
                 with: boom.";
     assert_eq!(said::<Configuration>(&cluster, "hello", "Ready"), text);
-    assert_eq!(said::<Service>(&cluster, "hello", "ConfigurationsReady"), text);
+    assert_eq!(
+        said::<Service>(&cluster, "hello", "ConfigurationsReady"),
+        text
+    );
     assert_eq!(said::<Service>(&cluster, "hello", "Ready"), text);
     assert_eq!(said::<Service>(&cluster, "hello", "RoutesReady"), "True");
-    let status = cluster.get::<Service>(NAMESPACE, "hello").unwrap().status.unwrap();
-    assert_eq!(status.latest_created_revision_name.as_deref(), Some("hello-00002"));
-    assert_eq!(status.latest_ready_revision_name.as_deref(), Some("hello-00001"));
-    assert_eq!(status.traffic[0].revision_name.as_deref(), Some("hello-00001"));
+    let status = cluster
+        .get::<Service>(NAMESPACE, "hello")
+        .unwrap()
+        .status
+        .unwrap();
+    assert_eq!(
+        status.latest_created_revision_name.as_deref(),
+        Some("hello-00002")
+    );
+    assert_eq!(
+        status.latest_ready_revision_name.as_deref(),
+        Some("hello-00001")
+    );
+    assert_eq!(
+        status.traffic[0].revision_name.as_deref(),
+        Some("hello-00001")
+    );
 }
 
 /// Nothing is kept that no route leads to.
@@ -82,7 +104,11 @@ async fn a_name_that_someone_else_has_is_never_written_to_and_told() {
     let template = service("x", &image("x"))["spec"]["template"].clone();
     let traffic = json!({ "traffic": [{ "revisionName": "none", "percent": 100 }] });
     for (object, condition, kind) in [
-        (theirs("Configuration", "hello", json!({ "template": template })), "ConfigurationsReady", "Configuration"),
+        (
+            theirs("Configuration", "hello", json!({ "template": template })),
+            "ConfigurationsReady",
+            "Configuration",
+        ),
         (theirs("Route", "hello", traffic), "RoutesReady", "Route"),
     ] {
         let cluster = healthy_cluster();
@@ -90,11 +116,15 @@ async fn a_name_that_someone_else_has_is_never_written_to_and_told() {
         cluster.put(service("hello", &image("hello")));
         let operator = crate::testing::Operator::start(&cluster).await;
         operator.settled().await;
-        let text = format!("False NotOwned: There is an existing {kind} \"hello\" that we do not own.");
+        let text =
+            format!("False NotOwned: There is an existing {kind} \"hello\" that we do not own.");
         assert_eq!(said::<Service>(&cluster, "hello", condition), text);
         assert_eq!(said::<Service>(&cluster, "hello", "Ready"), text);
         let plural = format!("{}s.serving.knative.dev", kind.to_lowercase());
-        let touched = cluster.writes().into_iter().any(|it| it.resource == plural && it.verb == "apply");
+        let touched = cluster
+            .writes()
+            .into_iter()
+            .any(|it| it.resource == plural && it.verb == "apply");
         assert!(!touched, "{kind}");
     }
 }

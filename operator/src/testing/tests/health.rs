@@ -1,6 +1,6 @@
 //! What a GitOps tool sees while a Service changes (conventions E3).
 
-use crds::condition::{find, Truth};
+use crds::condition::{Truth, find};
 use crds::service::Service;
 
 use super::with_hello;
@@ -18,7 +18,9 @@ async fn a_service_that_has_changed_is_healthy_again_only_with_the_change() {
         let status = service.status.unwrap_or_default();
         let is_true = |name: &str| Truth::of(find(&status.conditions, name)).is_true();
         // Who counts conditions, and no generations, must not take the old for the new.
-        let all = ["ConfigurationsReady", "RoutesReady", "Ready"].into_iter().all(is_true);
+        let all = ["ConfigurationsReady", "RoutesReady", "Ready"]
+            .into_iter()
+            .all(is_true);
         if all && status.observed_generation == Some(2) {
             let newest = status.latest_ready_revision_name.as_deref();
             assert_eq!(newest, Some("hello-00002"));

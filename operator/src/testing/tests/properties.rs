@@ -3,7 +3,9 @@
 use crds::service::Service;
 use serde_json::{Value, json};
 
-use crate::testing::properties::{NAMESPACE, Story, any_write_may_fail, check, image, ready_of, service};
+use crate::testing::properties::{
+    NAMESPACE, Story, any_write_may_fail, check, image, ready_of, service,
+};
 use crate::testing::{Cluster, Fault};
 
 /// A Service is applied.

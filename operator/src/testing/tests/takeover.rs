@@ -34,7 +34,12 @@ async fn each_deployment_is_updated_once_and_nothing_is_made_anew() {
     let writes = cluster.writes()[before..].to_vec();
     let of = |resource: &str| writes.iter().filter(|it| it.resource == resource).count();
     assert_eq!(of("deployments.apps"), 1, "{writes:#?}");
-    assert!(writes.iter().all(|it| it.verb != "create" && it.verb != "delete"), "{writes:#?}");
+    assert!(
+        writes
+            .iter()
+            .all(|it| it.verb != "create" && it.verb != "delete"),
+        "{writes:#?}"
+    );
     assert_eq!(of("revisions.serving.knative.dev/status"), 0, "{writes:#?}");
     assert_eq!(of("services.serving.knative.dev/status"), 0, "{writes:#?}");
     assert_eq!(said::<Service>(&cluster, "hello", "Ready"), "True");
