@@ -16,7 +16,7 @@ use crds::name::serving;
 use crds::revision::Revision;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
-use runtime::kube::apply::{ApplyError, Stored, create, try_status, write_status};
+use runtime::kube::apply::{ApplyError, create, write_status};
 use runtime::kube::event::EventKind;
 
 use self::latest::{Latest, Seen, latest, revision_name};
@@ -25,6 +25,7 @@ use self::status::{Note, notes, status};
 use crate::context::Context;
 use crate::ensured::lookup;
 use crate::error::ReconcileError;
+use crate::report::{Haste, Reported, report};
 use crate::unobserved;
 
 /// Field manager of Revisions.
@@ -51,14 +52,13 @@ pub(crate) async fn reconcile(
         there => there,
     };
     let status = status(&configuration, &seen, &latest, ctx.now());
-    if configuration.status.as_ref() != Some(&status)
-        && try_status(&ctx.client, &*configuration, &status).await? == Stored::Yes
-    {
+    let old = configuration.status.as_ref();
+    if report(&ctx, &*configuration, old, &status, Haste::Now).await? == Reported::Written {
         for Note {
             kind,
             reason,
             message,
-        } in notes(configuration.status.as_ref(), &status)
+        } in notes(old, &status)
         {
             ctx.events
                 .publish(&*configuration, kind, reason, message)

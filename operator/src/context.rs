@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::announcement::Herald;
 use crate::certificate::cert_manager::installation::Installation;
 use crate::controllers::loops::Loops;
+use crate::report::Reports;
 use crate::revision::digests::Resolver;
 use crate::stores::Stores;
 
@@ -32,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) herald: Herald,
     /// Whether cert-manager is there.
     pub(crate) cert_manager: Installation,
+    /// What we said of objects last.
+    pub(crate) reports: Reports,
     /// For people.
     pub(crate) events: Recorder,
     /// Where the system itself runs.

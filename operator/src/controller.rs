@@ -17,6 +17,7 @@ use crate::certificate::cert_manager::installation::Installation;
 use crate::context::Context;
 use crate::controllers::loops::Loops;
 use crate::controllers::{self, Wakers};
+use crate::report::Reports;
 use crate::revision::digests::Resolver;
 use crate::stores::Watches;
 
@@ -48,6 +49,7 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
         cert_manager,
         settings,
         digests: resolver,
+        reports: Reports::default(),
         stores: watches.stores(),
         events: Recorder::start(
             &tasks,

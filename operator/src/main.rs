@@ -21,6 +21,7 @@ mod golden;
 mod ingress;
 mod labeler;
 mod namespace_certificate;
+mod report;
 mod revision;
 mod route;
 mod serverless_service;

@@ -26,7 +26,7 @@ use std::time::Duration;
 use crds::condition::{READY, Truth, find};
 use crds::revision::{Revision, RevisionStatus};
 use kube::runtime::controller::Action;
-use runtime::kube::apply::{ApplyError, Stored, try_status};
+use runtime::kube::apply::ApplyError;
 use runtime::kube::event::EventKind;
 
 pub(crate) use self::activation::failed_activation;
@@ -38,6 +38,7 @@ use self::verdict::verdict;
 use crate::child::Child;
 use crate::context::Context;
 use crate::error::ReconcileError;
+use crate::report::{Haste, Reported, report};
 
 /// Reason of the event about a failed activation, on the Revision and on its Service.
 pub(crate) const COLD_START_FAILED: &str = "ColdStartFailed";
@@ -73,9 +74,16 @@ pub(crate) async fn reconcile(
     let digests = match images {
         Images::Known(digests) => digests,
         Images::Resolving | Images::Missing { .. } => {
+            if images == Images::Resolving
+                && revision.status.is_none()
+                && let Some(rest) = ctx.reports.patience(&*revision)
+            {
+                // Most registries answer at once.
+                return Ok(Action::requeue(rest));
+            }
             let status = status::status(&revision, &found, &seen, log_template, ctx.now());
-            store(&ctx, &revision, &old, &status).await?;
-            return Ok(next_look(&images));
+            let waits = store(&ctx, &revision, &old, &status).await?;
+            return Ok(waits.unwrap_or(next_look(&images)));
         }
     };
     let children = desired(&Inputs {
@@ -102,7 +110,7 @@ pub(crate) async fn reconcile(
         }
     }
     let status = status::status(&revision, &found, &seen, log_template, ctx.now());
-    store(&ctx, &revision, &old, &status).await?;
+    let waits = store(&ctx, &revision, &old, &status).await?;
     if !old.container_statuses.is_empty() {
         // Not before the watch shows them: a pass that sees an older status still looks.
         ctx.digests.forget(&revision);
@@ -112,7 +120,9 @@ pub(crate) async fn reconcile(
         announce_images(&ctx.client, &seen, &children).await;
     }
     match applied {
-        Ok(Written::Changed | Written::Unchanged | Written::Foreign) => Ok(Action::await_change()),
+        Ok(Written::Changed | Written::Unchanged | Written::Foreign) => {
+            Ok(waits.unwrap_or(Action::await_change()))
+        }
         Err(ApplyError::Rejected { .. }) => Ok(Action::requeue(REFUSED_AGAIN)),
         Err(error) => Err(error.into()),
     }
@@ -131,17 +141,23 @@ fn next_look(images: &Images) -> Action {
     }
 }
 
+/// Reports the status; when to look again if that is to wait. What the images are is told at once:
+/// no other pass shall ask for them.
 async fn store(
     ctx: &Context,
     revision: &Revision,
     old: &RevisionStatus,
     new: &RevisionStatus,
-) -> Result<(), ReconcileError> {
-    if old == new {
-        return Ok(());
-    }
-    if try_status(&ctx.client, revision, new).await? == Stored::Outdated {
-        return Ok(());
+) -> Result<Option<Action>, ReconcileError> {
+    let haste = if old.container_statuses == new.container_statuses {
+        Haste::Patient
+    } else {
+        Haste::Now
+    };
+    match report(ctx, revision, revision.status.as_ref(), new, haste).await? {
+        Reported::Later(rest) => return Ok(Some(Action::requeue(rest))),
+        Reported::Unchanged | Reported::Outdated => return Ok(None),
+        Reported::Written => {}
     }
     if is_ready(new) && !is_ready(old) {
         let message = "Revision becomes ready upon all resources being ready";
@@ -154,7 +170,7 @@ async fn store(
             .publish(revision, EventKind::Warning, COLD_START_FAILED, message)
             .await;
     }
-    Ok(())
+    Ok(None)
 }
 
 fn is_ready(status: &RevisionStatus) -> bool {

@@ -28,7 +28,7 @@ pub(crate) use self::wake::under_wildcard;
 
 use std::sync::Arc;
 
-use crds::route::Route;
+use crds::route::{Route, RouteStatus};
 use kube::Resource;
 use kube::runtime::controller::Action;
 use runtime::kube::apply::write_status;
@@ -40,6 +40,7 @@ use self::site::Naming;
 use self::status::status;
 use crate::context::Context;
 use crate::error::ReconcileError;
+use crate::report::{Haste, Reported, report};
 use crate::unobserved;
 
 /// Brings one Route a step closer to its spec. Safe to run at any time, twice, or half-way.
@@ -68,8 +69,15 @@ pub(crate) async fn reconcile(
         Err(phase) => *phase,
     };
     let status = status(&route, &phase, ctx.now());
-    if route.status.as_ref() != Some(&status) {
-        write_status(&ctx.client, &*route, &status).await?;
+    let old = route.status.as_ref();
+    let served = |status: &RouteStatus| status.traffic.clone();
+    let haste = if old.map(served) == Some(served(&status)) {
+        Haste::Patient
+    } else {
+        Haste::Now
+    };
+    if let Reported::Later(rest) = report(&ctx, &*route, old, &status, haste).await? {
+        return Ok(Action::requeue(rest));
     }
     Ok(phase.next(now))
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use crds::networking::ServerlessService;
 use kube::runtime::controller::Action;
-use runtime::kube::apply::{ApplyError, write_status};
+use runtime::kube::apply::ApplyError;
 
 use self::apply::apply;
 use self::backends::Backends;
@@ -28,6 +28,7 @@ use self::gather::gather;
 use self::status::Outcome;
 use crate::context::Context;
 use crate::error::ReconcileError;
+use crate::report::{Haste, report};
 
 /// How long until something that the API server refused is tried again.
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
@@ -57,9 +58,8 @@ pub(crate) async fn reconcile(
         },
     };
     let status = status::status(&service, &backends, &outcome, ctx.now());
-    if service.status.as_ref() != Some(&status) {
-        write_status(&ctx.client, &*service, &status).await?;
-    }
+    let old = service.status.as_ref();
+    report(&ctx, &*service, old, &status, Haste::Now).await?;
     match failure {
         None => Ok(Action::await_change()),
         Some(ApplyError::Rejected { .. }) => Ok(Action::requeue(REFUSED_AGAIN)),

@@ -19,10 +19,10 @@ use std::sync::Arc;
 use crds::configuration::Configuration;
 use crds::revision::Revision;
 use crds::route::Route;
-use crds::service::Service;
+use crds::service::{Service, ServiceStatus};
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
-use runtime::kube::apply::{Stored, try_status, write_status};
+use runtime::kube::apply::write_status;
 use runtime::kube::event::EventKind;
 
 use self::status::{Phase, is_behind, news, status};
@@ -31,6 +31,7 @@ use crate::configuration::{byo_name, is_conflicting};
 use crate::context::Context;
 use crate::ensured::{Ensured, ensure, lookup};
 use crate::error::ReconcileError;
+use crate::report::{Haste, Reported, report};
 use crate::revision::{COLD_START_FAILED, failed_activation};
 use crate::unobserved;
 
@@ -59,20 +60,23 @@ pub(crate) async fn reconcile(
         |name| failed(&service, name, &ctx),
         ctx.now(),
     );
-    if service.status.as_ref() != Some(&status)
-        && try_status(&ctx.client, &*service, &status).await? == Stored::Yes
-    {
-        let old = service
-            .status
-            .as_ref()
-            .map_or(&[][..], |old| &old.conditions);
-        if let Some(message) = news(old, &status.conditions) {
-            ctx.events
-                .publish(&*service, EventKind::Warning, COLD_START_FAILED, message)
-                .await;
-        }
+    let old = service.status.as_ref();
+    match report(&ctx, &*service, old, &status, Haste::Patient).await? {
+        Reported::Later(rest) => return Ok(Action::requeue(rest)),
+        Reported::Written => tell(&service, &status, &ctx).await,
+        Reported::Unchanged | Reported::Outdated => {}
     }
     Ok(phase.next())
+}
+
+/// Tells people what the new status is news of.
+async fn tell(service: &Service, new: &ServiceStatus, ctx: &Context) {
+    let old = service.status.as_ref().map_or(&[][..], |old| &old.conditions);
+    if let Some(message) = news(old, &new.conditions) {
+        ctx.events
+            .publish(service, EventKind::Warning, COLD_START_FAILED, message)
+            .await;
+    }
 }
 
 /// Why the last activation of the revision of that name has failed, if it has.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{Method, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
 use futures::stream;
 use kube::{Client, Config};
@@ -126,7 +126,8 @@ impl Api {
             .unwrap_or_else(|| json!({ "metadata": {} }));
         match subresource {
             Some("scale") => object["spec"]["replicas"] = body[0]["value"].clone(),
-            Some(_) => object["status"] = body[0]["value"].clone(),
+            // After a test of the version.
+            Some(_) => object["status"] = body[1]["value"].clone(),
             None => {
                 let status = object["status"].take();
                 object = body;
@@ -158,6 +159,14 @@ async fn answer(State(api): State<Arc<Api>>, method: Method, uri: Uri, body: Byt
     }
     if uri.query().unwrap_or_default().contains("watch=true") {
         return api.watch(path.to_owned()).into_response();
+    }
+    if path.contains('/') {
+        // Whether Knative has written to an object before us: it has not.
+        let missing = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {},
+            "status": "Failure", "message": "not found", "reason": "NotFound", "code": 404,
+        });
+        return (StatusCode::NOT_FOUND, Json(missing)).into_response();
     }
     Json(api.list(path)).into_response()
 }

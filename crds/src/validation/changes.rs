@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 use crate::defaulting::canonical;
 use crate::revision::{RevisionSpec, RevisionTemplate};
 
+static UNSAID: Value = Value::Null;
+
 /// What changed in a spec; nothing if nothing did. Both are in canonical form.
 pub(super) fn of_spec(old: &RevisionSpec, new: &RevisionSpec) -> Option<String> {
     between(old, new, "{v1.RevisionSpec}", "spec")
@@ -43,9 +45,6 @@ struct Place<'a> {
 }
 
 fn compare(place: Place<'_>, old: &Value, new: &Value, text: &mut String) {
-    if canonical::equal(place.field, old, new) {
-        return;
-    }
     match (old, new) {
         (Value::Object(old), Value::Object(new)) if name::is_map(place.field) => {
             entries(place, old, new, text);
@@ -57,6 +56,7 @@ fn compare(place: Place<'_>, old: &Value, new: &Value, text: &mut String) {
         {
             port(place.path, old, new, text);
         }
+        _ if canonical::equal(place.field, old, new) => {}
         _ => values(place, old, new, text),
     }
 }
@@ -64,12 +64,15 @@ fn compare(place: Place<'_>, old: &Value, new: &Value, text: &mut String) {
 fn fields(place: Place<'_>, old: &Map<String, Value>, new: &Map<String, Value>, text: &mut String) {
     let added = new.keys().filter(|field| !old.contains_key(*field));
     let mut names: Vec<&String> = old.keys().chain(added).collect();
-    names.sort_by_key(|field| name::rank(place.field, field));
+    names.sort_by_cached_key(|field| name::rank(place.field, field));
     for field in names {
+        let (old, new) = (old.get(field), new.get(field));
+        if old == new {
+            continue;
+        }
         let path = format!("{}.{}", place.path, name::in_go(place.field, field));
-        let side = |map: &Map<String, Value>| map.get(field).cloned().unwrap_or_default();
         let inner = Place { path: &path, field };
-        compare(inner, &side(old), &side(new), text);
+        compare(inner, old.unwrap_or(&UNSAID), new.unwrap_or(&UNSAID), text);
     }
 }
 

@@ -30,7 +30,7 @@ use crate::error::ReconcileError;
 
 /// Field manager of cert-manager's Certificates.
 const MANAGER: &str = "fermata-certificate";
-/// How long a name that is taken is left alone.
+/// How long what is in the way is left alone.
 const TAKEN: Duration = Duration::from_secs(30);
 
 /// Hands the order on, and tells what became of it.
@@ -53,7 +53,15 @@ pub(super) async fn reconcile(
     let name = wanted.name_any();
     let api = api(ctx, certificate);
     let uid = certificate.meta().uid.as_deref();
-    let there = Child::of(api.get_opt(&name).await?.map(Arc::new), uid);
+    let found = match api.get_opt(&name).await {
+        // It is on its way out, and this comes before the word of it.
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            not_installed().write(certificate, ctx).await?;
+            return Ok(Action::requeue(TAKEN));
+        }
+        found => found?,
+    };
+    let there = Child::of(found.map(Arc::new), uid);
     if there.is_foreign() {
         let report = Report::not_owned("CertManagerCertificate", &name);
         report.write(certificate, ctx).await?;

@@ -107,6 +107,9 @@ where
     let Some(term) = work.share.term(&namespace(&*object), &object.name_any()) else {
         return Ok(Action::await_change());
     };
+    if work.context.reports.is_behind(&*object) {
+        return Ok(Action::await_change());
+    }
     let key = ObjectRef::from_obj(&*object);
     let reconciled = reconcile(Arc::clone(&object), Arc::clone(&work.context));
     let outcome = match term.guard(timeout(LONGEST_PASS, reconciled)).await {

@@ -17,6 +17,7 @@ use crate::certificate::cert_manager::installation::Installation;
 use crate::context::Context;
 use crate::controllers::loops::Loops;
 use crate::controllers::{self, Wakers};
+use crate::report::Reports;
 use crate::revision::digests::Resolver;
 use crate::stores::Watches;
 
@@ -53,6 +54,7 @@ impl Operator {
             stores: watches.stores(),
             settings: settings.clone(),
             digests: resolver,
+            reports: Reports::default(),
             events,
             system_namespace: SYSTEM.to_owned(),
             cluster_domain: "cluster.local".to_owned(),

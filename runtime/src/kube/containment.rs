@@ -5,12 +5,17 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use serde_json::Value;
 
 /// Whether every field of `wanted` has the same value in `current`. `current` may have more: other
-/// writers' fields and the API server's defaults. Lists must have the same length.
+/// writers' fields and the API server's defaults. Lists must have the same length. A field with no
+/// more than a zero in it may be missing: admission writes objects anew without those, as
+/// Knative's does.
 pub(crate) fn contains(current: &Value, wanted: &Value) -> bool {
     match (current, wanted) {
-        (Value::Object(current), Value::Object(wanted)) => wanted
-            .iter()
-            .all(|(key, value)| current.get(key).is_some_and(|there| contains(there, value))),
+        (Value::Object(current), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| match current.get(key) {
+                Some(there) => contains(there, value),
+                None => is_zero(value),
+            })
+        }
         (Value::Array(current), Value::Array(wanted)) => {
             current.len() == wanted.len()
                 && current
@@ -19,6 +24,18 @@ pub(crate) fn contains(current: &Value, wanted: &Value) -> bool {
                     .all(|(there, value)| contains(there, value))
         }
         (current, wanted) => current == wanted,
+    }
+}
+
+/// What `omitempty` leaves out.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => !value,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_zero),
     }
 }
 
@@ -43,6 +60,9 @@ mod tests {
             (json!({"b": {"c": []}}), false),
             (json!({"b": {"c": [{"d": 2}]}}), false),
             (json!({"missing": 1}), false),
+            (json!({"missing": 0}), true),
+            (json!({"missing": {"also": [], "this": ""}}), true),
+            (json!({"a": 0}), false),
         ] {
             assert_eq!(contains(&current, &wanted), expected, "{wanted}");
         }

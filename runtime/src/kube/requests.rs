@@ -12,14 +12,17 @@ use tower::{Layer, Service};
 
 /// The resources that get a label value of their own, as `plural.group`. What else is asked for
 /// may have any name: the target of a DomainMapping is the user's choice.
-const KNOWN: [&str; 31] = [
+const KNOWN: [&str; 35] = [
     "certificates.networking.internal.knative.dev",
+    "certificates.networking.internal.knative.dev/status",
     "clusterdomainclaims.networking.internal.knative.dev",
     "configmaps",
     "configurations.serving.knative.dev",
+    "configurations.serving.knative.dev/status",
     "deployments.apps",
     "deployments.apps/scale",
     "domainmappings.serving.knative.dev",
+    "domainmappings.serving.knative.dev/status",
     "endpoints",
     "endpointslices.discovery.k8s.io",
     "events.events.k8s.io",
@@ -29,6 +32,7 @@ const KNOWN: [&str; 31] = [
     "ingresses.networking.internal.knative.dev/status",
     "leases.coordination.k8s.io",
     "metrics.autoscaling.internal.knative.dev",
+    "metrics.autoscaling.internal.knative.dev/status",
     "namespaces",
     "podautoscalers.autoscaling.internal.knative.dev",
     "podautoscalers.autoscaling.internal.knative.dev/status",

@@ -228,7 +228,7 @@ fn object(field: &str, fields: &Map<String, Value>) -> String {
     let unsaid = whole(field);
     let said = fields.keys().map(String::as_str);
     let mut names: Vec<&str> = unsaid.iter().map(|(name, _)| *name).chain(said).collect();
-    names.sort_by_key(|name| rank(field, name));
+    names.sort_by_cached_key(|name| rank(field, name));
     names.dedup();
     let shown = names.into_iter().map(|name| {
         let zero = unsaid.iter().find(|(known, _)| *known == name);
