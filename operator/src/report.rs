@@ -149,7 +149,9 @@ fn forget_old(last: &mut HashMap<String, Report>) {
 }
 
 fn rest(at: Instant) -> Option<Duration> {
-    PATIENCE.checked_sub(at.elapsed()).filter(|rest| !rest.is_zero())
+    PATIENCE
+        .checked_sub(at.elapsed())
+        .filter(|rest| !rest.is_zero())
 }
 
 /// Brings the status of `object` from `old` to `new`, now or later.
@@ -166,7 +168,12 @@ pub(crate) async fn report<K: Written, S: Status>(
     if old == Some(new) {
         return Ok(Reported::Unchanged);
     }
-    let last = ctx.reports.last.lock().get(&uid(object)).map(|last| last.at);
+    let last = ctx
+        .reports
+        .last
+        .lock()
+        .get(&uid(object))
+        .map(|last| last.at);
     if haste == Haste::Patient
         && old.is_some_and(|old| is_as_ready(old, new))
         && let Some(rest) = last.and_then(rest)

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crds::condition::{READY, Truth, find};
+use crds::config::Settings;
 use crds::revision::{Revision, RevisionStatus};
 use kube::runtime::controller::Action;
 use runtime::kube::apply::ApplyError;
@@ -31,10 +32,10 @@ use runtime::kube::event::EventKind;
 
 pub(crate) use self::activation::failed_activation;
 use self::apply::{Written, announce_images, apply};
-use self::desired::{Inputs, desired};
-use self::digests::Images;
+use self::desired::{Children, Inputs, desired};
+use self::digests::{Digests, Images};
 use self::gather::{Seen, gather};
-use self::verdict::verdict;
+use self::verdict::{Verdict, verdict};
 use crate::child::Child;
 use crate::context::Context;
 use crate::error::ReconcileError;
@@ -62,69 +63,102 @@ pub(crate) async fn reconcile(
         let what = "config-deployment names no queue-sidecar-image".to_owned();
         return Err(ReconcileError::NotYet { what });
     }
-    let old = revision.status.clone().unwrap_or_default();
-    let always_schedulable = settings.deployment.pod_is_always_schedulable;
-    let judge = |seen: &Seen| verdict(seen, &old.conditions, always_schedulable);
     let skipped = &settings.deployment.registries_skipping_tag_resolving;
     let look = |question| ctx.digests.look(&revision, question);
     let images = digests::resolve(&revision, skipped, look);
-    let mut seen = gather(&ctx.stores, &revision, images.clone());
-    let mut found = judge(&seen);
-    let log_template = &settings.observability.logging_revision_url_template;
-    let digests = match images {
-        Images::Known(digests) => digests,
-        Images::Resolving | Images::Missing { .. } => {
-            if images == Images::Resolving
-                && revision.status.is_none()
-                && let Some(rest) = ctx.reports.patience(&*revision)
-            {
-                // Most registries answer at once.
-                return Ok(Action::requeue(rest));
-            }
-            let status = status::status(&revision, &found, &seen, log_template, ctx.now());
-            let waits = store(&ctx, &revision, &old, &status).await?;
-            return Ok(waits.unwrap_or(next_look(&images)));
-        }
-    };
-    let children = desired(&Inputs {
+    let pass = Pass {
+        seen: gather(&ctx.stores, &revision, images.clone()),
+        old: revision.status.clone().unwrap_or_default(),
         revision: &revision,
         settings: &settings,
-        digests: &digests,
-        system_namespace: &ctx.system_namespace,
-        herald: &ctx.herald,
-        reachability: reachability::reachability(&revision, seen.deployment.ours(), &found),
-        autoscaler: seen.autoscaler.ours(),
-    });
-    let applied = apply(&ctx.client, &seen, &children).await;
-    match &applied {
-        Ok(Written::Unchanged | Written::Changed)
-        | Err(
-            ApplyError::Conflict { .. } | ApplyError::Ending { .. } | ApplyError::Transient { .. },
-        ) => {}
-        Ok(Written::Foreign) => {
-            seen.deployment = Child::Foreign;
-            found = judge(&seen);
+        ctx: &ctx,
+    };
+    match images {
+        Images::Known(digests) => pass.with_images(&digests).await,
+        Images::Resolving | Images::Missing { .. } => pass.without_images(&images).await,
+    }
+}
+
+/// One look at one Revision.
+struct Pass<'a> {
+    revision: &'a Revision,
+    settings: &'a Settings,
+    ctx: &'a Context,
+    /// Its status as the store has it.
+    old: RevisionStatus,
+    seen: Seen,
+}
+
+impl Pass<'_> {
+    fn verdict(&self) -> Verdict {
+        let always_schedulable = self.settings.deployment.pod_is_always_schedulable;
+        verdict(&self.seen, &self.old.conditions, always_schedulable)
+    }
+
+    fn status(&self, found: &Verdict) -> RevisionStatus {
+        let log_template = &self.settings.observability.logging_revision_url_template;
+        let now = self.ctx.now();
+        status::status(self.revision, found, &self.seen, log_template, now)
+    }
+
+    async fn store(&self, found: &Verdict) -> Result<Option<Action>, ReconcileError> {
+        store(self.ctx, self.revision, &self.old, &self.status(found)).await
+    }
+
+    /// Nothing is made of images that are not known.
+    async fn without_images(&self, images: &Images) -> Result<Action, ReconcileError> {
+        if *images == Images::Resolving
+            && self.revision.status.is_none()
+            && let Some(rest) = self.ctx.reports.patience(self.revision)
+        {
+            // Most registries answer at once.
+            return Ok(Action::requeue(rest));
         }
-        Err(refused @ ApplyError::Rejected { .. }) => {
-            found = found.refused(refused.message().to_owned());
+        let waits = self.store(&self.verdict()).await?;
+        Ok(waits.unwrap_or(next_look(images)))
+    }
+
+    async fn with_images(mut self, digests: &Digests) -> Result<Action, ReconcileError> {
+        let children = self.children(digests);
+        let applied = apply(&self.ctx.client, &self.seen, &children).await;
+        if matches!(applied, Ok(Written::Foreign)) {
+            self.seen.deployment = Child::Foreign;
+        }
+        let found = match &applied {
+            Err(refused @ ApplyError::Rejected { .. }) => {
+                self.verdict().refused(refused.message().to_owned())
+            }
+            Ok(_) | Err(_) => self.verdict(),
+        };
+        let waits = self.store(&found).await?;
+        if !self.old.container_statuses.is_empty() {
+            // Not before the watch shows them: a pass that sees an older status still looks.
+            self.ctx.digests.forget(self.revision);
+        }
+        // Between the two the store of hints may be behind our own writes.
+        if matches!(applied, Ok(Written::Changed)) || is_ready(&self.old) {
+            announce_images(&self.ctx.client, &self.seen, &children).await;
+        }
+        match applied {
+            Ok(Written::Changed | Written::Unchanged | Written::Foreign) => {
+                Ok(waits.unwrap_or(Action::await_change()))
+            }
+            Err(ApplyError::Rejected { .. }) => Ok(Action::requeue(REFUSED_AGAIN)),
+            Err(error) => Err(error.into()),
         }
     }
-    let status = status::status(&revision, &found, &seen, log_template, ctx.now());
-    let waits = store(&ctx, &revision, &old, &status).await?;
-    if !old.container_statuses.is_empty() {
-        // Not before the watch shows them: a pass that sees an older status still looks.
-        ctx.digests.forget(&revision);
-    }
-    // Between the two the store of hints may be behind our own writes.
-    if matches!(applied, Ok(Written::Changed)) || is_ready(&old) {
-        announce_images(&ctx.client, &seen, &children).await;
-    }
-    match applied {
-        Ok(Written::Changed | Written::Unchanged | Written::Foreign) => {
-            Ok(waits.unwrap_or(Action::await_change()))
-        }
-        Err(ApplyError::Rejected { .. }) => Ok(Action::requeue(REFUSED_AGAIN)),
-        Err(error) => Err(error.into()),
+
+    fn children(&self, digests: &Digests) -> Children {
+        let deployment = self.seen.deployment.ours();
+        desired(&Inputs {
+            revision: self.revision,
+            settings: self.settings,
+            digests,
+            system_namespace: &self.ctx.system_namespace,
+            herald: &self.ctx.herald,
+            reachability: reachability::reachability(self.revision, deployment, &self.verdict()),
+            autoscaler: self.seen.autoscaler.ours(),
+        })
     }
 }
 

@@ -71,7 +71,10 @@ pub(crate) async fn reconcile(
 
 /// Tells people what the new status is news of.
 async fn tell(service: &Service, new: &ServiceStatus, ctx: &Context) {
-    let old = service.status.as_ref().map_or(&[][..], |old| &old.conditions);
+    let old = service
+        .status
+        .as_ref()
+        .map_or(&[][..], |old| &old.conditions);
     if let Some(message) = news(old, &new.conditions) {
         ctx.events
             .publish(service, EventKind::Warning, COLD_START_FAILED, message)

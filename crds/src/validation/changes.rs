@@ -184,3 +184,6 @@ fn change(path: &str, field: &str, old: Option<&Value>, new: Option<&Value>, tex
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
