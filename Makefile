@@ -49,8 +49,9 @@ lint: ## format and lints; no kube in the sidecar
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@! cargo tree -p queue-proxy -e normal | grep -w kube
 
-bench: deploy ## a few numbers: cold start, warm requests
-	@$(RUN) program bench
+# SECTIONS="cold warm" measures only these.
+bench: deploy ## numbers beside those without us, for docs/performance.md
+	@ENVOY_IMAGE=$$(e2e/envoy) $(RUN) program bench --write docs/performance.md $(SECTIONS)
 
 gen: ## write the generated files: the CRDs
 	@cargo run -q -p crds --bin crdgen
