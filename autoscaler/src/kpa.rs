@@ -35,7 +35,7 @@ use crate::history::Histories;
 use crate::id::RevisionId;
 use crate::ledger::Ledger;
 use crate::pods::{self, ObservedPod, Pods};
-use crate::rules::Rules;
+use crate::rules::{Class, Rules};
 use crate::scaler::RevisionDeployment;
 use tender::Tender;
 
@@ -208,7 +208,8 @@ impl Fleet {
     fn wanted(&self, id: &RevisionId) -> Option<Arc<PodAutoscaler>> {
         let found = get(&self.world.watches.autoscalers.store(), id)?;
         let stays = found.metadata.deletion_timestamp.is_none();
-        (stays && Rules::is_ours(&found, &self.world.settings.borrow())).then_some(found)
+        let class = Rules::class(&found, &self.world.settings.borrow());
+        (stays && class == Class::Kpa).then_some(found)
     }
 
     fn start(&mut self, id: RevisionId, autoscaler: &PodAutoscaler) {

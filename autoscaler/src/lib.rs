@@ -11,8 +11,10 @@
 //!                └─► scaler (Deployment) │ tend (ServerlessService, Metric, status) │ probe
 //! ```
 //!
+//! [`hpa`] is a process of its own: it only orders Kubernetes' autoscaler.
+//!
 //! Deliberately absent in this slice: scraping of queue-proxies (for ingresses that send traffic
-//! past the activators; the seam is [`ledger::Source`]), and the HPA class.
+//! past the activators; the seam is [`ledger::Source`]).
 
 pub mod args;
 mod ask;
@@ -24,6 +26,7 @@ pub mod explain;
 pub mod gate;
 pub mod gauges;
 pub mod history;
+pub mod hpa;
 pub mod id;
 pub mod kpa;
 pub mod ledger;

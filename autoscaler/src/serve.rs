@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use axum::Router;
 use clap::Args;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -80,7 +81,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         share: world.share.clone(),
         own: options.pod_ip,
     };
-    serve_pages(&tasks, registry, &ready, sources);
+    serve_pages(&tasks, registry, &ready, explain::routes(sources));
     let stats = TcpListener::bind(every_address(port::STATS)).await?;
     meet_peers(&tasks, &client, &options, &desk);
     tasks.spawn("collect", collect::serve(stats, desk));
@@ -126,8 +127,7 @@ fn meet_peers(tasks: &Tasks, client: &Client, options: &Options, desk: &Desk) {
 }
 
 /// Pages for kubelet and people on one port, metrics also on the port where they are scraped.
-fn serve_pages(tasks: &Tasks, registry: Registry, ready: &Ready, sources: Sources) {
-    let routes = explain::routes(sources);
+pub(crate) fn serve_pages(tasks: &Tasks, registry: Registry, ready: &Ready, routes: Router) {
     let pages = Admin {
         registry,
         ready: ready.clone(),
@@ -150,7 +150,12 @@ fn watches(tasks: &Tasks, client: &Client) -> Watches {
     }
 }
 
-fn all<K: Watchable>(tasks: &Tasks, client: &Client, config: watcher::Config) -> Watched<K> {
+/// Watches all objects of a kind that `config` chooses.
+pub(crate) fn all<K: Watchable>(
+    tasks: &Tasks,
+    client: &Client,
+    config: watcher::Config,
+) -> Watched<K> {
     start(tasks, Api::all(client.clone()), config)
 }
 

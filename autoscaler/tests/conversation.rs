@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autoscaler::gauges::Gauges;
+use autoscaler::hpa;
 use autoscaler::id::RevisionId;
 use autoscaler::kpa::{self, ClientHandle, Watches, World};
 use autoscaler::ledger::Sample;
@@ -130,16 +131,14 @@ fn at_zero() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// A replica of the autoscaler against that server, and its name. The first one has the lease when
+fn all<K: Watchable>(tasks: &Tasks, client: &Client) -> Watched<K> {
+    let everywhere = KubeApi::all(client.clone());
+    start(tasks, everywhere, watcher::Config::default())
+}
+
+/// A replica of the autoscaler against that server. The first one has the lease when
 /// it is returned.
 async fn tend(api: Arc<Api>, pod: &'static str) -> (Arc<World>, Tasks) {
-    fn all<K: Watchable>(tasks: &Tasks, client: &Client) -> Watched<K> {
-        start(
-            tasks,
-            KubeApi::all(client.clone()),
-            watcher::Config::default(),
-        )
-    }
     let before = api.watches();
     let (client, tasks) = (api.client(), Tasks::new(Shutdown::default()));
     let (_, settings) = watch::channel(Arc::<Settings>::default());
@@ -390,4 +389,67 @@ async fn when_the_owner_is_killed_another_goes_on_within_two_seconds_and_no_pod_
     let decided = decisions(&other);
     until("the dust has settled", || decisions(&other) > decided + 1).await;
     assert!(scales(&api).is_sorted(), "{:?}", scales(&api));
+}
+
+#[tokio::test]
+async fn a_revision_of_the_hpa_class_gets_its_object_once_and_the_kpa_leaves_it_alone() {
+    let mut order = autoscaler(&json!({}));
+    let annotations = &mut order["metadata"]["annotations"];
+    annotations["autoscaling.knative.dev/class"] = "hpa.autoscaling.knative.dev".into();
+    annotations["autoscaling.knative.dev/target"] = "75".into();
+    let api = Api::start(&[
+        ("podautoscalers/hello", order),
+        ("deployments/hello-deployment", deployment(1)),
+    ])
+    .await;
+    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
+    let (client, tasks) = (api.client(), Tasks::new(Shutdown::default()));
+    let before = api.watches();
+    let watches = hpa::Watches {
+        autoscalers: all(&tasks, &client),
+        paths: all(&tasks, &client),
+        scalers: all(&tasks, &client),
+    };
+    until("every kind is watched", || api.watches() >= before + 3).await;
+    // One share for both: the lease says who works, not what on.
+    let settings = world.settings.clone();
+    hpa::start(&tasks, client, &watches, &world.share, settings);
+    until("the path is there", || {
+        api.get("serverlessservices/hello").is_some()
+    })
+    .await;
+    let path = api.get("serverlessservices/hello").expect("the path");
+    assert_eq!(
+        (&path["spec"]["mode"], &path["spec"]["numActivators"]),
+        (&json!("Serve"), &json!(0))
+    );
+    api.put("serverlessservices/hello", carried_out(path));
+    let mut scaler = api
+        .get("horizontalpodautoscalers/hello")
+        .expect("the object");
+    scaler["status"] = json!({ "currentReplicas": 1, "desiredReplicas": 4 });
+    api.put("horizontalpodautoscalers/hello", scaler);
+    until("the revision is ready", || {
+        let order = api.get("podautoscalers/hello").expect("the order");
+        order["status"]["desiredScale"] == 4 && ready(&order) == Some("True".to_owned())
+    })
+    .await;
+    let mut writes = paths(&api.writes())
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    writes.dedup();
+    assert_eq!(writes[0], "horizontalpodautoscalers/hello");
+    assert!(
+        !writes
+            .iter()
+            .any(|path| path.ends_with("/scale") || path.starts_with("metrics/"))
+    );
+    assert_eq!(decisions(&world), 0, "not a revision of the KPA");
+}
+
+fn ready(object: &Value) -> Option<String> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let ready = conditions.iter().find(|found| found["type"] == "Ready")?;
+    ready["status"].as_str().map(str::to_owned)
 }
