@@ -8,7 +8,7 @@ AT_ONCE := 8
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status kubeconfig images deploy test unit e2e lint bench gen gen-check
+.PHONY: help demo up down status kubeconfig images deploy test unit e2e e2e-metrics lint bench gen gen-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,10 @@ unit: ## tests that need no cluster
 e2e: deploy ## tests on the cluster; the faults come last, and alone
 	@$(RUN) with cargo test -p e2e --test system -- --test-threads=$(AT_ONCE)
 	@$(RUN) with cargo test -p e2e --test faults -- --test-threads=1
+
+e2e-metrics: deploy ## tests that need a metrics server, which the embedded cluster then has
+	@$(RUN) metrics
+	@$(RUN) with cargo test -p e2e --test metrics
 
 lint: ## format and lints; no kube in the sidecar
 	@cargo fmt --check

@@ -5,8 +5,12 @@
 //! of them, silence means no load; but only after we have listened for a whole stable window, so
 //! that a restart takes nobody's pods before those who hold requests have come back
 //! (contract/data-plane 9, trap 7).
+//!
+//! Every replica keeps all of it: what one hears it passes on ([`crate::peers`]), so that whoever
+//! takes over a revision knows its last hour as well as the one before.
 
 mod early;
+mod hearing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use crate::rules::Rules;
 use crate::target::Metric;
 use crate::window::Window;
 use early::Early;
+use hearing::Hearing;
 
 /// One report about one revision.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,7 +44,7 @@ pub struct Sample {
 pub enum Source {
     /// Activators, which see every request of the revision.
     Activators {
-        /// Since when at least one of them has been connected.
+        /// Since when at least one of them has been connected, here or to another replica.
         since: Option<Timestamp>,
     },
 }
@@ -49,16 +54,10 @@ pub enum Source {
 pub struct Ledger {
     accounts: Mutex<HashMap<RevisionId, Arc<Account>>>,
     early: Mutex<Early>,
-    streams: Mutex<Streams>,
+    hearing: Mutex<Hearing>,
 }
 
-#[derive(Debug, Default)]
-struct Streams {
-    open: usize,
-    since: Option<Timestamp>,
-}
-
-/// A stream of reports that is open. Dropping it closes it in the books.
+/// An activator's stream of reports that is open. Dropping it closes it in the books.
 #[derive(Debug)]
 pub struct Stream {
     ledger: Arc<Ledger>,
@@ -110,47 +109,44 @@ impl Ledger {
         account.iter().for_each(|account| account.wake.notify_one());
     }
 
-    /// Takes a report at the time of its receipt. A report that wakes a revision from zero does
-    /// so at once.
-    pub fn record(&self, id: RevisionId, sample: Sample, now: Timestamp) {
+    /// Takes a report of the second `at`. A report that wakes a revision from zero does so at once.
+    pub fn record(&self, id: RevisionId, sample: Sample, at: Timestamp) {
         let account = self.accounts.lock().get(&id).cloned();
         match account {
-            Some(account) => account.record(now, sample),
-            None => self.early.lock().keep(id, now, sample),
+            Some(account) => account.record(at, sample),
+            None => self.early.lock().keep(id, at, sample),
         }
     }
 
-    /// Counts a stream of reports until it is dropped.
+    /// Counts an activator's stream of reports until it is dropped.
     pub fn listen(self: &Arc<Self>, now: Timestamp) -> Stream {
-        let mut streams = self.streams.lock();
-        streams.open += 1;
-        streams.since.get_or_insert(now);
-        drop(streams);
+        self.hearing.lock().join(now);
         Stream {
             ledger: Arc::clone(self),
         }
     }
 
-    /// Streams that are open.
-    pub fn streams(&self) -> usize {
-        self.streams.lock().open
+    /// Another replica, which hears an activator, has passed on what it heard.
+    pub fn relayed(&self, now: Timestamp) {
+        self.hearing.lock().relay(now);
     }
 
-    /// Where reports come from now.
-    pub fn source(&self) -> Source {
+    /// Streams of activators that are open here.
+    pub fn streams(&self) -> usize {
+        self.hearing.lock().activators()
+    }
+
+    /// Where reports come from at `now`.
+    pub fn source(&self, now: Timestamp) -> Source {
         Source::Activators {
-            since: self.streams.lock().since,
+            since: self.hearing.lock().since(now),
         }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let mut streams = self.ledger.streams.lock();
-        streams.open -= 1;
-        if streams.open == 0 {
-            streams.since = None;
-        }
+        self.ledger.hearing.lock().leave();
     }
 }
 
@@ -235,6 +231,14 @@ impl Account {
             stable: pair.stable.average(now, rules.algorithm),
             panic: pair.panic.average(now, rules.algorithm),
         })
+    }
+}
+
+#[cfg(test)]
+impl Account {
+    /// The concurrency of all seconds of the stable window, added up.
+    pub(crate) fn sum(&self) -> f64 {
+        self.rings.lock().concurrency.stable.sum()
     }
 }
 

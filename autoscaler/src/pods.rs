@@ -1,40 +1,17 @@
 //! Pods per revision, counted as they change (contract/data-plane 1.5).
 
+mod observed;
+
 use std::collections::HashMap;
 
 use crds::name::serving;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::ObjectMeta;
-use kube::{Resource, ResourceExt};
+use kube::ResourceExt;
 use parking_lot::Mutex;
-use serde::Deserialize;
 
 use crate::id::RevisionId;
+pub(crate) use observed::Stage;
 
-/// As much of a pod as we look at: the store holds every pod of every revision, and a whole pod
-/// is ten times as large.
-#[derive(Resource, Clone, Debug, Default, Deserialize)]
-#[resource(inherit = "Pod")]
-pub struct RevisionPod {
-    metadata: ObjectMeta,
-    #[serde(default)]
-    status: PodStatus,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct PodStatus {
-    #[serde(default)]
-    phase: String,
-    #[serde(default)]
-    conditions: Vec<PodCondition>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct PodCondition {
-    #[serde(rename = "type")]
-    type_: String,
-    status: String,
-}
+pub use observed::ObservedPod;
 
 /// Pods of one revision. A pod counts once, or not at all when it has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,16 +24,6 @@ pub struct PodCounts {
     pub pending: u32,
     /// About to go.
     pub terminating: u32,
-}
-
-/// What a pod is to the autoscaler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Pending,
-    NotReady,
-    Ready,
-    Terminating,
-    Ended,
 }
 
 /// All pods of all revisions.
@@ -84,8 +51,8 @@ impl Pods {
 
     /// Takes a pod that was added or changed. Answers with its revision if its counts may differ
     /// now.
-    pub fn keep(&self, pod: &RevisionPod) -> Option<RevisionId> {
-        let (id, stage) = (revision(pod)?, stage(pod));
+    pub fn keep(&self, pod: &ObservedPod) -> Option<RevisionId> {
+        let (id, stage) = (revision(pod)?, pod.stage());
         let mut revisions = self.revisions.lock();
         let before = revisions
             .entry(id.clone())
@@ -95,7 +62,7 @@ impl Pods {
     }
 
     /// Forgets a pod that was deleted. Answers with its revision.
-    pub fn forget(&self, pod: &RevisionPod) -> Option<RevisionId> {
+    pub fn forget(&self, pod: &ObservedPod) -> Option<RevisionId> {
         let id = revision(pod)?;
         let mut revisions = self.revisions.lock();
         let pods = revisions.get_mut(&id)?;
@@ -113,26 +80,13 @@ pub fn revision<K: ResourceExt>(object: &K) -> Option<RevisionId> {
     Some(RevisionId::new(object.namespace()?, name))
 }
 
-fn stage(pod: &RevisionPod) -> Stage {
-    if pod.metadata.deletion_timestamp.is_some() {
-        return Stage::Terminating;
-    }
-    let is_ready = |found: &PodCondition| found.type_ == "Ready" && found.status == "True";
-    match pod.status.phase.as_str() {
-        "Running" if pod.status.conditions.iter().any(is_ready) => Stage::Ready,
-        "Running" => Stage::NotReady,
-        "Succeeded" | "Failed" => Stage::Ended,
-        _ => Stage::Pending,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{PodCounts, Pods, RevisionPod};
+    use super::{ObservedPod, PodCounts, Pods};
     use crate::id::RevisionId;
     use serde_json::json;
 
-    fn pod(name: &str, phase: &str, ready: &str, deleted: bool) -> RevisionPod {
+    fn pod(name: &str, phase: &str, ready: &str, deleted: bool) -> ObservedPod {
         let deleted = deleted.then_some("2026-01-01T00:00:00Z");
         serde_json::from_value(json!({
             "metadata": {
@@ -168,7 +122,7 @@ mod tests {
         let starting = pod("a", "Pending", "False", false);
         assert_eq!(pods.keep(&starting).as_ref(), Some(&id));
         assert_eq!(pods.keep(&starting), None);
-        assert_eq!(pods.keep(&RevisionPod::default()), None);
+        assert_eq!(pods.keep(&ObservedPod::default()), None);
         assert_eq!(pods.forget(&starting).as_ref(), Some(&id));
         assert_eq!(pods.counts(&id), PodCounts::default());
         assert!(pods.revisions.lock().is_empty());

@@ -74,9 +74,7 @@ pub fn status(
 
 fn active(found: &Findings<'_>, before: &[Condition]) -> Truth {
     if let Path::Foreign(name) = found.path {
-        let kind = "ServerlessService";
-        let message = format!("There is an existing {kind} {name:?} that we do not own.");
-        return Truth::no("NotOwned", message);
+        return not_owned("ServerlessService", name);
     }
     let before = Truth::of(condition::find(before, ACTIVE));
     let activating = matches!(before, Truth::Unknown(..));
@@ -93,6 +91,12 @@ fn active(found: &Findings<'_>, before: &[Condition]) -> Truth {
         ),
         Some(_) | None => Truth::True,
     }
+}
+
+/// A name that should be ours is taken.
+pub(crate) fn not_owned(kind: &str, name: &str) -> Truth {
+    let message = format!("There is an existing {kind} {name:?} that we do not own.");
+    Truth::no("NotOwned", message)
 }
 
 fn no_traffic() -> Truth {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autoscaler::gauges::Gauges;
+use autoscaler::hpa;
 use autoscaler::id::RevisionId;
 use autoscaler::kpa::{self, ClientHandle, Watches, World};
 use autoscaler::ledger::Sample;
@@ -15,17 +16,21 @@ use jiff::Timestamp;
 use kube::runtime::watcher;
 use kube::{Api as KubeApi, Client};
 use prometheus::Registry;
+use runtime::kube::lease::{Election, Identity, Sharing};
 use runtime::kube::watch::{Watchable, Watched, start};
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use api::{Api, Write};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const KINDS: usize = 5;
+/// Five of the autoscaler; leases and pods of the election.
+const WATCHES: usize = 7;
+const SYSTEM: &str = "knative-serving";
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let wait = async {
@@ -126,38 +131,49 @@ fn at_zero() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// The autoscaler against that server.
-async fn tend(api: &Api, client: &Client) -> (Arc<World>, Tasks) {
-    fn all<K: Watchable>(tasks: &Tasks, client: &Client) -> Watched<K> {
-        start(
-            tasks,
-            KubeApi::all(client.clone()),
-            watcher::Config::default(),
-        )
-    }
-    let tasks = Tasks::new(Shutdown::default());
+fn all<K: Watchable>(tasks: &Tasks, client: &Client) -> Watched<K> {
+    let everywhere = KubeApi::all(client.clone());
+    start(tasks, everywhere, watcher::Config::default())
+}
+
+/// A replica of the autoscaler against that server. The first one has the lease when
+/// it is returned.
+async fn tend(api: Arc<Api>, pod: &'static str) -> (Arc<World>, Tasks) {
+    let before = api.watches();
+    let (client, tasks) = (api.client(), Tasks::new(Shutdown::default()));
     let (_, settings) = watch::channel(Arc::<Settings>::default());
+    let mut election = Election::new(Identity::of_address(pod, "127.0.0.1"), Sharing::Sticky);
+    let share = election.enter("autoscaler-bucket-");
     let world = Arc::new(World {
         client: ClientHandle(client.clone()),
         watches: Watches {
-            autoscalers: all(&tasks, client),
-            paths: all(&tasks, client),
-            metrics: all(&tasks, client),
-            deployments: all(&tasks, client),
-            pods: all(&tasks, client),
+            autoscalers: all(&tasks, &client),
+            paths: all(&tasks, &client),
+            metrics: all(&tasks, &client),
+            deployments: all(&tasks, &client),
+            pods: all(&tasks, &client),
         },
-        settings,
+        settings: settings.clone(),
+        share,
         ledger: Arc::default(),
         pods: Arc::default(),
         histories: Arc::default(),
         gauges: Gauges::new(&Registry::new()).expect("gauges"),
         cluster_domain: "cluster.local".to_owned(),
     });
-    until("every kind is watched", || api.watches() == KINDS).await;
+    election.start(&tasks, &client, SYSTEM, settings);
+    until("every kind is watched", || {
+        api.watches() >= before + WATCHES
+    })
+    .await;
     tasks.spawn(
         "kpa",
         kpa::run(Arc::clone(&world), tasks.shutdown().clone()),
     );
+    until("somebody has the lease", || {
+        world.share.holder("ns", "hello").is_some()
+    })
+    .await;
     (world, tasks)
 }
 
@@ -196,8 +212,8 @@ async fn a_new_revision_is_brought_up_and_then_left_in_peace() {
         ("podautoscalers/hello", autoscaler(&json!({}))),
         ("deployments/hello-deployment", deployment(1)),
     ];
-    let (api, client) = Api::start(&objects).await;
-    let (world, _tasks) = tend(&api, &client).await;
+    let api = Api::start(&objects).await;
+    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
     until("the status is stored", || reason(&api) == "Unknown Queued").await;
     assert_eq!(
         paths(&api.writes()),
@@ -239,8 +255,8 @@ async fn a_new_revision_is_brought_up_and_then_left_in_peace() {
 #[tokio::test]
 async fn the_first_request_scales_in_one_call_before_any_status() {
     let objects = at_zero();
-    let (api, client) = Api::start(&objects).await;
-    let (world, _tasks) = tend(&api, &client).await;
+    let api = Api::start(&objects).await;
+    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
     until("the Metric is ready", || {
         api.get("metrics/hello")
             .is_some_and(|metric| metric["status"].is_object())
@@ -279,4 +295,161 @@ async fn the_first_request_scales_in_one_call_before_any_status() {
         .filter(|write| write.path.ends_with("/scale"))
         .count();
     assert_eq!(scales, 1, "{:?}", paths(&all));
+}
+
+/// A revision with three pods and room for one request in each.
+fn at_three() -> Vec<(&'static str, Value)> {
+    let [(_, mut autoscaler), _, path] = at_zero();
+    let annotations = &mut autoscaler["metadata"]["annotations"];
+    annotations["autoscaling.knative.dev/target"] = "1".into();
+    for (index, status) in [(0, "True"), (1, "True")] {
+        let condition = &mut autoscaler["status"]["conditions"][index];
+        condition["status"] = status.into();
+        condition["reason"] = "".into();
+    }
+    let pod_of_ours = json!({
+        "metadata": { "namespace": SYSTEM },
+        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] }
+    });
+    let named = |mut pod: Value, name: &str| {
+        pod["metadata"]["name"] = name.into();
+        pod
+    };
+    vec![
+        ("podautoscalers/hello", autoscaler),
+        ("deployments/hello-deployment", deployment(3)),
+        path,
+        ("pods/hello-a", pod()),
+        ("pods/hello-b", named(pod(), "hello-b")),
+        ("pods/hello-c", named(pod(), "hello-c")),
+        (
+            "pods/autoscaler-7d-a",
+            named(pod_of_ours.clone(), "autoscaler-7d-a"),
+        ),
+        (
+            "pods/autoscaler-7d-b",
+            named(pod_of_ours, "autoscaler-7d-b"),
+        ),
+    ]
+}
+
+/// Numbers of pods that were asked for.
+fn scales(api: &Api) -> Vec<u64> {
+    let writes = api.writes();
+    let scales = writes.iter().filter(|write| write.path.ends_with("/scale"));
+    scales
+        .filter_map(|write| write.body[0]["value"].as_u64())
+        .collect()
+}
+
+#[tokio::test]
+async fn when_the_owner_is_killed_another_goes_on_within_two_seconds_and_no_pod_goes() {
+    let api = Api::start(&at_three()).await;
+    let doomed = Runtime::new().expect("a runtime");
+    let owner = doomed.spawn(tend(Arc::clone(&api), "autoscaler-7d-a"));
+    let (owner, _owned) = owner.await.expect("the owner");
+    let (other, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-b").await;
+    until("the owner owns", || {
+        owner.share.term("ns", "hello").is_some()
+    })
+    .await;
+    let report = |world: &World, concurrency| {
+        let requests = concurrency;
+        let sample = Sample {
+            concurrency,
+            requests,
+        };
+        world.ledger.record(id(), sample, Timestamp::now());
+    };
+    for world in [&owner, &other] {
+        report(world, 3.5);
+    }
+    until("the owner has scaled", || !scales(&api).is_empty()).await;
+    let decided = decisions(&other);
+    until("the other has decided as well", || {
+        decisions(&other) > decided + 1
+    })
+    .await;
+    assert_eq!(scales(&api), [5], "one of two replicas writes");
+
+    doomed.shutdown_background();
+    report(&other, 10.0);
+    api.delete("pods/autoscaler-7d-a");
+    until("another owner", || {
+        other.share.term("ns", "hello").is_some()
+    })
+    .await;
+    let owned = Instant::now();
+    until("scaling goes on", || scales(&api).len() > 1).await;
+    assert!(
+        owned.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        owned.elapsed()
+    );
+    let decided = decisions(&other);
+    until("the dust has settled", || decisions(&other) > decided + 1).await;
+    assert!(scales(&api).is_sorted(), "{:?}", scales(&api));
+}
+
+#[tokio::test]
+async fn a_revision_of_the_hpa_class_gets_its_object_once_and_the_kpa_leaves_it_alone() {
+    let mut order = autoscaler(&json!({}));
+    let annotations = &mut order["metadata"]["annotations"];
+    annotations["autoscaling.knative.dev/class"] = "hpa.autoscaling.knative.dev".into();
+    annotations["autoscaling.knative.dev/target"] = "75".into();
+    let api = Api::start(&[
+        ("podautoscalers/hello", order),
+        ("deployments/hello-deployment", deployment(1)),
+    ])
+    .await;
+    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
+    let (client, tasks) = (api.client(), Tasks::new(Shutdown::default()));
+    let before = api.watches();
+    let watches = hpa::Watches {
+        autoscalers: all(&tasks, &client),
+        paths: all(&tasks, &client),
+        scalers: all(&tasks, &client),
+    };
+    until("every kind is watched", || api.watches() >= before + 3).await;
+    // One share for both: the lease says who works, not what on.
+    let settings = world.settings.clone();
+    hpa::start(&tasks, client, &watches, &world.share, settings);
+    until("the path is there", || {
+        api.get("serverlessservices/hello").is_some()
+    })
+    .await;
+    let path = api.get("serverlessservices/hello").expect("the path");
+    assert_eq!(
+        (&path["spec"]["mode"], &path["spec"]["numActivators"]),
+        (&json!("Serve"), &json!(0))
+    );
+    api.put("serverlessservices/hello", carried_out(path));
+    let mut scaler = api
+        .get("horizontalpodautoscalers/hello")
+        .expect("the object");
+    scaler["status"] = json!({ "currentReplicas": 1, "desiredReplicas": 4 });
+    api.put("horizontalpodautoscalers/hello", scaler);
+    until("the revision is ready", || {
+        let order = api.get("podautoscalers/hello").expect("the order");
+        order["status"]["desiredScale"] == 4 && ready(&order) == Some("True".to_owned())
+    })
+    .await;
+    let mut writes = paths(&api.writes())
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    writes.dedup();
+    assert_eq!(writes[0], "horizontalpodautoscalers/hello");
+    assert!(
+        !writes
+            .iter()
+            .any(|path| path.ends_with("/scale") || path.starts_with("metrics/"))
+    );
+    assert_eq!(decisions(&world), 0, "not a revision of the KPA");
+}
+
+fn ready(object: &Value) -> Option<String> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let ready = conditions.iter().find(|found| found["type"] == "Ready")?;
+    ready["status"].as_str().map(str::to_owned)
 }

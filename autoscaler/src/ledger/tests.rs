@@ -129,13 +129,13 @@ fn silence_dilutes_while_there_are_pods_to_be_silent() {
 fn when_the_last_stream_ends_silence_says_nothing() {
     let ledger = Arc::new(Ledger::default());
     let (first, second) = (ledger.listen(at(0)), ledger.listen(at(50)));
-    assert_eq!((ledger.streams(), ledger.source()), (2, since(0)));
+    assert_eq!((ledger.streams(), ledger.source(at(50))), (2, since(0)));
     drop(first);
-    assert_eq!(ledger.source(), since(0));
+    assert_eq!(ledger.source(at(50)), since(0));
     drop(second);
-    assert_eq!((ledger.streams(), ledger.source()), (0, DEAF));
+    assert_eq!((ledger.streams(), ledger.source(at(50))), (0, DEAF));
     let _third = ledger.listen(at(70));
-    assert_eq!(ledger.source(), since(70));
+    assert_eq!(ledger.source(at(70)), since(70));
 }
 
 #[tokio::test(start_paused = true)]
