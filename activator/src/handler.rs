@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use net::authority;
 use net::body::Body;
@@ -105,7 +105,7 @@ struct ToRevision {
 impl Handler {
     /// Answers one request. Dropping the future gives up the request wherever it is.
     pub async fn handle(&self, door: Door, peer: IpAddr, request: Request<Body>) -> Response<Body> {
-        if let Err(refusal) = self.head.admit(&request) {
+        if let Err(refusal) = self.admit(&request) {
             return refusal.into_response();
         }
         if let Some(answer) = self.answer_to_probe(door, &request) {
@@ -116,6 +116,13 @@ impl Handler {
             Ok(Routed::Service(routed)) => self.pass_on(door, routed).await,
             Err(refusal) => refusal.into_response(),
         }
+    }
+
+    fn admit(&self, request: &Request<Body>) -> Result<(), Shared> {
+        if request.method() == Method::CONNECT {
+            return Err(Shared::Connect);
+        }
+        self.head.admit(request)
     }
 
     fn answer_to_probe(&self, door: Door, request: &Request<Body>) -> Option<Response<Body>> {

@@ -89,3 +89,37 @@ fn path_of(uri: &Uri) -> PathAndQuery {
         .cloned()
         .unwrap_or_else(|| PathAndQuery::from_static("/"))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::{adapt, host};
+    use crate::upstream::Protocol;
+
+    #[test]
+    fn uri_counts_more_than_the_header_and_two_headers_are_none() {
+        // URI, hosts, who is asked
+        let cases: [(&str, &[&str], Option<&str>); 4] = [
+            ("/", &["a"], Some("a")),
+            ("http://a/", &["b"], Some("a")),
+            ("http://a/", &["b", "c"], Some("a")),
+            ("/", &["a", "a"], None),
+        ];
+        for (uri, hosts, expected) in cases {
+            for protocol in [Protocol::Http1, Protocol::Http2] {
+                let mut request = Request::builder().uri(uri);
+                for host in hosts {
+                    request = request.header("host", *host);
+                }
+                let mut request = request.body(()).unwrap();
+                assert_eq!(host(&request), expected, "{uri} {hosts:?}");
+                let adapted = adapt(&mut request, protocol);
+                assert_eq!(adapted.is_ok(), expected.is_some(), "{uri} {hosts:?}");
+                if adapted.is_ok() {
+                    assert_eq!(host(&request), expected, "{uri} {hosts:?} {protocol:?}");
+                }
+            }
+        }
+    }
+}

@@ -307,3 +307,15 @@ async fn head_beyond_its_bounds_never_reaches_a_pod() {
     }
     assert_eq!(seen.requests.load(Ordering::Relaxed), 0);
 }
+
+#[tokio::test]
+async fn front_door_is_no_tunnel_to_elsewhere() {
+    let world = World::new(settings());
+    let mut stream = TcpStream::connect(world.addresses.external).await.unwrap();
+    let connect =
+        format!("CONNECT {HOST}:80 HTTP/1.1\r\nhost: {HOST}:80\r\nconnection: close\r\n\r\n");
+    stream.write_all(connect.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+}
