@@ -170,6 +170,22 @@ pub mod env {
     pub const POD_IP: &str = "POD_IP";
     /// Domain of the cluster's own names (activator, autoscaler, controller).
     pub const CLUSTER_DOMAIN: &str = "CLUSTER_DOMAIN";
+    /// Bounds of every port for requests; [`crate::serve::ServeSettings`] says what they mean.
+    pub const MAX_CONNECTIONS: &str = "MAX_CONNECTIONS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const HEADER_TIMEOUT_SECONDS: &str = "HEADER_TIMEOUT_SECONDS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const IDLE_TIMEOUT_SECONDS: &str = "IDLE_TIMEOUT_SECONDS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const MAX_HEADER_BYTES: &str = "MAX_HEADER_BYTES";
+    /// See [`MAX_CONNECTIONS`].
+    pub const MAX_HEADERS: &str = "MAX_HEADERS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const MAX_URI_BYTES: &str = "MAX_URI_BYTES";
+    /// See [`MAX_CONNECTIONS`].
+    pub const HTTP2_MAX_STREAMS: &str = "HTTP2_MAX_STREAMS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const HTTP2_MAX_RESETS: &str = "HTTP2_MAX_RESETS";
     /// What the app gets: its port and its place.
     pub const USER: [&str; 4] = ["PORT", "K_REVISION", "K_CONFIGURATION", "K_SERVICE"];
 }

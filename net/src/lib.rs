@@ -12,6 +12,8 @@ pub mod breaker;
 pub mod contract;
 pub mod forward;
 pub mod forwarded;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod load;
 pub mod probe;
 pub mod refusal;

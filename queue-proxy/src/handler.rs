@@ -15,6 +15,7 @@ use net::{
     load::Origin,
     probe::{Dialect, dialect},
     refusal::Refusal,
+    serve::HeadLimits,
     timeout::{Deadline, Limits, Timed},
     tunnel::Tunnel,
     upstream::{Protocol, Upstream},
@@ -59,6 +60,8 @@ pub struct Handler {
     pub log: Option<RequestLog>,
     /// Logs probes too.
     pub probe_log: Option<RequestLog>,
+    /// What the head of a request may be.
+    pub head: HeadLimits,
 }
 
 /// A request's traces in our books; dropping it closes them.
@@ -135,7 +138,8 @@ impl Handler {
     ) -> Response<Booked> {
         let mut books = self.open_books(&request, start);
         let deadline = Deadline::new(self.limits, start, TIMED_OUT);
-        let answered = match clean(&mut request, peer) {
+        let accepted = self.head.admit(&request);
+        let answered = match accepted.and_then(|()| clean(&mut request, peer)) {
             Ok(()) => deadline.bound(self.answer_of_app(request)).await,
             Err(refusal) => Ok(refused(refusal).map(Timed::free)),
         };

@@ -48,7 +48,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     spawn_starter(&tasks, &handler.readiness);
     spawn_herald(&tasks, &args, &handler.readiness);
     spawn_ports(&tasks, &handler).await?;
-    spawn_requests(&tasks, listener, handler);
+    spawn_requests(&tasks, listener, handler, args.bounds);
     info!(
         port = args.serving_port,
         app = args.user_port,
@@ -88,6 +88,7 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
         metrics,
         log: log.clone().filter(|_| observability.request_log),
         probe_log: log.filter(|_| observability.probe_log),
+        head: args.bounds.head,
     })
 }
 
@@ -157,13 +158,18 @@ async fn spawn_ports(tasks: &Tasks, handler: &Handler) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn spawn_requests(tasks: &Tasks, listener: TcpListener, handler: Arc<Handler>) {
+fn spawn_requests(
+    tasks: &Tasks,
+    listener: TcpListener,
+    handler: Arc<Handler>,
+    bounds: ServeSettings,
+) {
     let (drain, until) = (
         handler.drain.clone(),
         left(&handler.drain, tasks.shutdown()),
     );
     tasks.spawn("requests", async move {
-        requests(listener, handler, until).await;
+        requests(listener, handler, bounds, until).await;
         drain.tunnels_ended(Instant::now() + TUNNEL_PATIENCE).await;
         Ok::<_, Infallible>(())
     });
@@ -173,6 +179,7 @@ fn spawn_requests(tasks: &Tasks, listener: TcpListener, handler: Arc<Handler>) {
 pub async fn requests(
     listener: TcpListener,
     handler: Arc<Handler>,
+    bounds: ServeSettings,
     until: impl Future<Output = ()>,
 ) {
     let service = move |peer| {
@@ -182,7 +189,7 @@ pub async fn requests(
             async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
         })
     };
-    serve(listener, ServeSettings::default(), service, until).await;
+    serve(listener, bounds, service, until).await;
 }
 
 /// SIGTERM came, and nobody sends requests any more.

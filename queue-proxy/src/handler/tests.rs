@@ -117,7 +117,12 @@ impl Pod {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let handler = Arc::clone(&sidecar);
-        tokio::spawn(process::requests(listener, handler, std::future::pending()));
+        tokio::spawn(process::requests(
+            listener,
+            handler,
+            ServeSettings::default(),
+            std::future::pending(),
+        ));
         Self {
             app,
             sidecar,
@@ -308,7 +313,12 @@ async fn app_that_is_not_ready_is_said_to_be() {
     let handler = process::handler(&args(0, port)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let requests = process::requests(listener, Arc::new(handler), std::future::pending());
+    let requests = process::requests(
+        listener,
+        Arc::new(handler),
+        ServeSettings::default(),
+        std::future::pending(),
+    );
     tokio::spawn(requests);
     let ask = |probe: bool| {
         let mut request = Request::new(Body::Empty);
