@@ -13,6 +13,7 @@ use runtime::kube::owner::is_owned_by;
 
 use crate::scaler::MANAGER;
 use crate::sks::{self, Path};
+use crate::status::is_news;
 
 use super::pass::{Pass, Seen};
 
@@ -55,6 +56,19 @@ impl Wanted {
             metric,
             status: pass.status.clone(),
         }
+    }
+}
+
+impl Wanted {
+    /// The same with the status left as it is, if it is only put in other words: those wait for a
+    /// tick, and more of them may have gathered by then.
+    pub(super) fn without_mere_words(mut self, stored: &Stored) -> Self {
+        if let Some(old) = &stored.autoscaler.status
+            && !is_news(old, &self.status)
+        {
+            self.status = old.clone();
+        }
+        self
     }
 }
 

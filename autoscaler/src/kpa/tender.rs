@@ -89,9 +89,19 @@ enum Setback {
     NotOurs(#[from] TermOver),
 }
 
+/// Why a tender looks at its revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// Something has happened, maybe one of many things in a row.
+    Event,
+    /// It is time.
+    Tick,
+}
+
 /// What a tender of a revision that is ours may do, and on what grounds.
 struct Order<'a> {
     term: Term,
+    occasion: Occasion,
     pass: &'a Pass,
     seen: &'a Seen<'a>,
     deployment: Option<&'a RevisionDeployment>,
@@ -130,18 +140,21 @@ impl Tender {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let occasion = tokio::select! {
                 biased;
-                () = self.account.woken() => {}
-                Some(done) = self.work.next() => self.note(done),
-                _ = tick.tick() => {}
-            }
-            self.step(Timestamp::now());
+                () = self.account.woken() => Occasion::Event,
+                Some(done) = self.work.next() => {
+                    self.note(done);
+                    Occasion::Event
+                }
+                _ = tick.tick() => Occasion::Tick,
+            };
+            self.step(occasion, Timestamp::now());
         }
     }
 
     /// Decides, and starts the work that follows if the revision is ours.
-    fn step(&mut self, now: Timestamp) {
+    fn step(&mut self, occasion: Occasion, now: Timestamp) {
         let Some(stored) = self.stored() else { return };
         let autoscaler = Arc::clone(&stored.autoscaler);
         self.follow_rules(&autoscaler);
@@ -180,6 +193,7 @@ impl Tender {
         if let Some(term) = term {
             let order = Order {
                 term,
+                occasion,
                 pass: &pass,
                 seen: &seen,
                 deployment: deployment.as_deref(),
@@ -193,6 +207,10 @@ impl Tender {
         self.scale(order);
         self.probe(order);
         let wanted = Wanted::of(order.seen, order.pass);
+        let wanted = match order.occasion {
+            Occasion::Tick => wanted,
+            Occasion::Event => wanted.without_mere_words(&stored),
+        };
         self.tend(&order.term, wanted, stored);
         let (pass, seen) = (order.pass, order.seen);
         if let Some(gauges) = &self.gauges {
