@@ -218,7 +218,7 @@ fn stamped(mut report: WireStatMessage, now: Timestamp) -> WireStatMessage {
 
 /// What a report says that others have not said already. Nothing for a report that makes no
 /// sense: one wrong number would stay in the windows for an hour.
-fn sample(stat: &Stat) -> Option<Sample> {
+pub(crate) fn sample(stat: &Stat) -> Option<Sample> {
     let sample = Sample {
         concurrency: stat.average_concurrent_requests - stat.average_proxied_concurrent_requests,
         requests: stat.request_count - stat.proxied_request_count,

@@ -34,6 +34,7 @@ use crate::gauges::Gauges;
 use crate::history::Histories;
 use crate::id::RevisionId;
 use crate::ledger::Ledger;
+use crate::peers::Peers;
 use crate::pods::{self, ObservedPod, Pods};
 use crate::rules::{Class, Rules};
 use crate::scaler::RevisionDeployment;
@@ -67,6 +68,8 @@ pub struct World {
     pub share: Share,
     /// What activators report.
     pub ledger: Arc<Ledger>,
+    /// Who else must know what pods say.
+    pub peers: Arc<Peers>,
     /// Pods per revision.
     pub pods: Arc<Pods>,
     /// What was decided.

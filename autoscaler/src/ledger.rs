@@ -47,6 +47,9 @@ pub enum Source {
         /// Since when at least one of them has been connected, here or to another replica.
         since: Option<Timestamp>,
     },
+    /// The pods themselves, which are asked each second: what they say counts, also that there is
+    /// nothing, and silence says nothing.
+    Pods,
 }
 
 /// All reports.
@@ -75,6 +78,8 @@ pub struct Account {
 struct Rings {
     concurrency: Pair,
     requests: Pair,
+    /// Second of the last report.
+    reported: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -153,8 +158,12 @@ impl Drop for Stream {
 impl Source {
     /// Whether saying nothing means that there is no load.
     fn silence_is_zero(self, stable_window: Duration, now: Timestamp) -> bool {
-        let Self::Activators { since } = self;
-        since.is_some_and(|since| elapsed(since, now) >= stable_window)
+        match self {
+            Self::Activators { since } => {
+                since.is_some_and(|since| elapsed(since, now) >= stable_window)
+            }
+            Self::Pods => false,
+        }
     }
 }
 
@@ -167,6 +176,7 @@ impl Account {
         let rings = Rings {
             concurrency: pair(),
             requests: pair(),
+            reported: None,
         };
         Self {
             rings: Mutex::new(rings),
@@ -176,10 +186,24 @@ impl Account {
     }
 
     fn record(&self, at: Timestamp, sample: Sample) {
-        self.rings.lock().record(at, sample);
+        {
+            let mut rings = self.rings.lock();
+            rings.record(at, sample);
+            rings.reported = Some(at);
+        }
         if sample.concurrency > 0.0 && self.dozing.load(Ordering::Acquire) {
             self.wake.notify_one();
         }
+    }
+
+    /// Takes what pods said when they were asked.
+    pub fn record_answer(&self, at: Timestamp, sample: Sample) {
+        self.rings.lock().record(at, sample);
+    }
+
+    /// The second of the last report that nobody had asked for.
+    pub fn reported(&self) -> Option<Timestamp> {
+        self.rings.lock().reported
     }
 
     /// Whether the next report of load must wake us: the revision is wanted at zero.

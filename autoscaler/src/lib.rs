@@ -7,14 +7,11 @@
 //!                      ▼ (all other replicas)
 //!                                  ▼
 //! stores ─► kpa::tender ─► kpa::pass = decide ─► gate ─► status, sks   (pure)
-//!                │
-//!                └─► scaler (Deployment) │ tend (ServerlessService, Metric, status) │ probe
+//!     ▲          │
+//!     │ scrape   └─► scaler (Deployment) │ tend (ServerlessService, Metric, status) │ probe
 //! ```
 //!
 //! [`hpa`] is a process of its own: it only orders Kubernetes' autoscaler.
-//!
-//! Deliberately absent in this slice: scraping of queue-proxies (for ingresses that send traffic
-//! past the activators; the seam is [`ledger::Source`]).
 
 pub mod args;
 mod ask;
@@ -35,6 +32,7 @@ pub mod pods;
 mod probe;
 pub mod rules;
 pub mod scaler;
+pub mod scrape;
 pub mod serve;
 pub mod sks;
 pub mod status;

@@ -16,16 +16,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use kube::ResourceExt;
 use net::contract::port;
+use net::stat::{Stat, WireStatMessage, WireStatMessages};
 use parking_lot::Mutex;
 use prometheus::{IntCounter, Registry};
+use prost::Message as _;
 use runtime::kube::watch::Watched;
 use runtime::shutdown::Shutdown;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::ledger::Ledger;
+use crate::id::RevisionId;
+use crate::ledger::{Ledger, Sample};
 use crate::pods::{ObservedPod, Stage};
 use link::Link;
 
@@ -82,6 +86,26 @@ impl Peers {
                 self.dropped.inc();
             }
         }
+    }
+
+    /// Tells everybody what the pods of a revision said when we asked them.
+    pub(crate) fn tell_answer(&self, id: &RevisionId, sample: Sample, at: Timestamp) {
+        if self.is_empty() {
+            return;
+        }
+        let stat = Stat {
+            average_concurrent_requests: sample.concurrency,
+            request_count: sample.requests,
+            timestamp: at.as_second(),
+            ..Stat::default()
+        };
+        let messages = vec![WireStatMessage {
+            namespace: id.namespace.clone(),
+            name: id.name.clone(),
+            stat: Some(stat),
+        }];
+        let frame = WireStatMessages { messages }.encode_to_vec();
+        self.tell(&Bytes::from(frame));
     }
 
     /// Keeps a link to each of `addresses` and to nobody else. Returns the new ones.

@@ -3,12 +3,16 @@
 mod observed;
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 
 use crds::name::serving;
+use jiff::Timestamp;
 use kube::ResourceExt;
+use net::contract::port;
 use parking_lot::Mutex;
 
 use crate::id::RevisionId;
+use crate::scrape::Target;
 pub(crate) use observed::Stage;
 
 pub use observed::ObservedPod;
@@ -26,10 +30,18 @@ pub struct PodCounts {
     pub terminating: u32,
 }
 
+/// What we keep of a pod.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    stage: Stage,
+    address: Option<IpAddr>,
+    started: Option<Timestamp>,
+}
+
 /// All pods of all revisions.
 #[derive(Debug, Default)]
 pub struct Pods {
-    revisions: Mutex<HashMap<RevisionId, HashMap<String, Stage>>>,
+    revisions: Mutex<HashMap<RevisionId, HashMap<String, Known>>>,
 }
 
 impl Pods {
@@ -37,8 +49,8 @@ impl Pods {
     pub fn counts(&self, id: &RevisionId) -> PodCounts {
         let mut counts = PodCounts::default();
         let revisions = self.revisions.lock();
-        for stage in revisions.get(id).into_iter().flat_map(HashMap::values) {
-            match stage {
+        for pod in revisions.get(id).into_iter().flat_map(HashMap::values) {
+            match pod.stage {
                 Stage::Pending => counts.pending += 1,
                 Stage::NotReady => counts.not_ready += 1,
                 Stage::Ready => counts.ready += 1,
@@ -49,16 +61,36 @@ impl Pods {
         counts
     }
 
+    /// The queue-proxies of a revision's ready pods.
+    pub(crate) fn targets(&self, id: &RevisionId) -> Vec<Target> {
+        let revisions = self.revisions.lock();
+        let pods = revisions.get(id).into_iter().flat_map(HashMap::values);
+        let ready = pods.filter(|pod| pod.stage == Stage::Ready);
+        let target = |pod: &Known| {
+            Some(Target {
+                address: SocketAddr::new(pod.address?, port::METRICS),
+                started: pod.started,
+            })
+        };
+        ready.filter_map(target).collect()
+    }
+
     /// Takes a pod that was added or changed. Answers with its revision if its counts may differ
     /// now.
     pub fn keep(&self, pod: &ObservedPod) -> Option<RevisionId> {
-        let (id, stage) = (revision(pod)?, pod.stage());
+        let id = revision(pod)?;
+        let known = Known {
+            stage: pod.stage(),
+            address: pod.address(),
+            started: pod.started(),
+        };
         let mut revisions = self.revisions.lock();
         let before = revisions
             .entry(id.clone())
             .or_default()
-            .insert(pod.name_any(), stage);
-        (before != Some(stage)).then_some(id)
+            .insert(pod.name_any(), known);
+        let before = before.map(|before| before.stage);
+        (before != Some(known.stage)).then_some(id)
     }
 
     /// Forgets a pod that was deleted. Answers with its revision.

@@ -65,6 +65,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         client: ClientHandle(client.clone()),
         share,
         ledger: Arc::default(),
+        peers: Arc::new(Peers::new(&registry)?),
         pods: Arc::default(),
         histories: Arc::default(),
         gauges: Gauges::new(&registry)?,
@@ -72,7 +73,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     });
     let desk = Desk {
         ledger: Arc::clone(&world.ledger),
-        peers: Arc::new(Peers::new(&registry)?),
+        peers: Arc::clone(&world.peers),
         shutdown: shutdown.clone(),
     };
     let ready = Ready::default();

@@ -22,6 +22,7 @@ use super::pass::{Pass, Seen};
 pub(super) struct Wanted {
     path: Option<ServerlessService>,
     metric: Option<Metric>,
+    measured: Truth,
     status: PodAutoscalerStatus,
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Stored {
 pub(super) struct Versions([Option<String>; 3]);
 
 impl Wanted {
-    pub(super) fn of(seen: &Seen<'_>, pass: &Pass) -> Self {
+    pub(super) fn of(seen: &Seen<'_>, pass: &Pass, measured: Truth) -> Self {
         let path = match seen.path {
             Path::Foreign(_) => None,
             Path::Unbuilt | Path::Built { .. } => {
@@ -54,6 +55,7 @@ impl Wanted {
         Self {
             path,
             metric,
+            measured,
             status: pass.status.clone(),
         }
     }
@@ -106,7 +108,7 @@ pub(super) async fn tend(
         apply(client, MANAGER, metric, stored.metric.as_deref()).await?;
     }
     if let Some(metric) = stored.metric.as_ref().filter(|metric| ours(metric)) {
-        let status = metric_status(metric, Timestamp::now());
+        let status = metric_status(metric, &wanted.measured, Timestamp::now());
         if metric.status.as_ref() != Some(&status) {
             write_status(client, &**metric, &status).await?;
         }
@@ -117,11 +119,10 @@ pub(super) async fn tend(
     Ok(())
 }
 
-/// Activators report without being asked: measuring can't fail.
-fn metric_status(metric: &Metric, now: Timestamp) -> MetricStatus {
+fn metric_status(metric: &Metric, measured: &Truth, now: Timestamp) -> MetricStatus {
     let before = metric.status.clone().unwrap_or_default();
     MetricStatus {
         observed_generation: metric.metadata.generation,
-        conditions: Verdicts::only_ready(Truth::True).merge(&before.conditions, now),
+        conditions: Verdicts::only_ready(measured.clone()).merge(&before.conditions, now),
     }
 }

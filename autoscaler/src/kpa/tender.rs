@@ -4,6 +4,8 @@
 //! decides all the same, and writes nothing.
 
 mod lane;
+mod scraping;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +17,7 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
-use runtime::kube::apply::ApplyError;
-use runtime::kube::lease::{Term, TermOver};
+use runtime::kube::lease::Term;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
 
@@ -25,15 +26,18 @@ use crate::gate::{Passage, Probe};
 use crate::gauges::{Labels, RevisionGauges};
 use crate::id::RevisionId;
 use crate::ledger::Account;
-use crate::probe::{self, ProbeError};
+use crate::probe;
 use crate::rules::Rules;
 use crate::scaler::{RevisionDeployment, scale};
+use crate::scrape;
 use crate::sks::Path;
 
 use super::pass::{Mind, Pass, Seen, pass};
 use super::tend::{Stored, Versions, Wanted, tend};
 use super::{World, get};
 use lane::{Lane, LaneState};
+use scraping::Scraping;
+use work::{Done, Next, within};
 
 /// Pauses after a scale write that failed: requests are waiting.
 const SCALE_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -63,30 +67,7 @@ pub(super) struct Tender {
     /// What waits for the scale write to end.
     waiting: Option<(Wanted, Stored)>,
     verified: bool,
-}
-
-/// Work that has ended.
-enum Done {
-    Scaled {
-        version: Option<String>,
-        replicas: u32,
-        result: Result<(), Setback>,
-    },
-    Tended {
-        what: Box<(Wanted, Versions)>,
-        result: Result<(), Setback>,
-    },
-    Probed(Result<(), ProbeError>),
-    Rested(fn(&mut Tender) -> &mut Lane),
-}
-
-/// Why something was not written.
-#[derive(Debug, thiserror::Error)]
-enum Setback {
-    #[error(transparent)]
-    Refused(#[from] ApplyError),
-    #[error(transparent)]
-    NotOurs(#[from] TermOver),
+    scraping: Scraping,
 }
 
 /// Why a tender looks at its revision.
@@ -132,20 +113,27 @@ impl Tender {
             tended: None,
             waiting: None,
             verified: false,
+            scraping: Scraping::default(),
         }
     }
 
     /// Tends the revision until it is dropped.
     pub(super) async fn run(mut self) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let [mut tick, mut round] = [TICK, scrape::PERIOD].map(interval);
+        for timer in [&mut tick, &mut round] {
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
             let occasion = tokio::select! {
                 biased;
                 () = self.account.woken() => Occasion::Event,
-                Some(done) = self.work.next() => {
-                    self.note(done);
-                    Occasion::Event
+                Some(done) = self.work.next() => match self.note(done) {
+                    Next::Decide => Occasion::Event,
+                    Next::Wait => continue,
+                },
+                _ = round.tick(), if self.asks_pods() => {
+                    self.ask_pods(Timestamp::now());
+                    continue;
                 }
                 _ = tick.tick() => Occasion::Tick,
             };
@@ -165,7 +153,7 @@ impl Tender {
         let term = self.term(&autoscaler, pods.ready, now);
         // Before the load is read: load that comes afterwards must wake us.
         self.account.doze(true);
-        let source = self.world.ledger.source(now);
+        let source = self.source(now);
         let seen = Seen {
             autoscaler: &autoscaler,
             rules: &rules,
@@ -188,6 +176,7 @@ impl Tender {
             .by_load
             .map_or(pods.ready == 0, |pods| pods == 0);
         self.account.doze(idle);
+        self.choose_source(&pass, pods.ready, now);
         let account = pass.account(&seen, term.is_some());
         self.world.histories.add(&self.id, account, now);
         if let Some(term) = term {
@@ -206,11 +195,15 @@ impl Tender {
     fn act(&mut self, order: &Order<'_>, stored: Stored) {
         self.scale(order);
         self.probe(order);
+<<<<<<< HEAD
         let wanted = Wanted::of(order.seen, order.pass);
         let wanted = match order.occasion {
             Occasion::Tick => wanted,
             Occasion::Event => wanted.without_mere_words(&stored),
         };
+=======
+        let wanted = Wanted::of(order.seen, order.pass, self.scraping.verdict());
+>>>>>>> scale
         self.tend(&order.term, wanted, stored);
         let (pass, seen) = (order.pass, order.seen);
         if let Some(gauges) = &self.gauges {
@@ -347,7 +340,7 @@ impl Tender {
         }));
     }
 
-    fn note(&mut self, done: Done) {
+    fn note(&mut self, done: Done) -> Next {
         match done {
             Done::Scaled {
                 version,
@@ -376,8 +369,13 @@ impl Tender {
                 }
                 self.note_result("probe", result, |tender| &mut tender.probing);
             }
+            Done::Scraped(answer) => {
+                self.note_answer(answer, Timestamp::now());
+                return Next::Wait;
+            }
             Done::Rested(lane) => lane(self).state = LaneState::Free,
         }
+        Next::Decide
     }
 
     /// Frees the lane after a success; after a failure, lets it rest first.
@@ -400,14 +398,6 @@ impl Tender {
             }
         }
     }
-}
-
-/// Writes while the revision is ours.
-async fn within(
-    term: Term,
-    write: impl Future<Output = Result<(), ApplyError>>,
-) -> Result<(), Setback> {
-    Ok(term.guard(write).await??)
 }
 
 fn labels(autoscaler: &PodAutoscaler, id: &RevisionId) -> Labels {

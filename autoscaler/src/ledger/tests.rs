@@ -183,3 +183,19 @@ fn closed_accounts_keep_nothing() {
     ledger.close(&id());
     assert!(ledger.accounts.lock().is_empty());
 }
+
+#[test]
+fn where_pods_are_asked_only_their_answers_count() {
+    let ledger = Ledger::default();
+    let account = account(&ledger);
+    assert_eq!(account.load(&rules(), Source::Pods, 1, at(900)), None);
+    account.record_answer(at(900), busy(4.0));
+    let load = account.load(&rules(), Source::Pods, 1, at(904)).unwrap();
+    assert!((load.stable - 4.0).abs() < 1e-9, "silence does not dilute");
+    assert_eq!(account.reported(), None);
+    ledger.record(id(), busy(2.0), at(900));
+    let load = account.load(&rules(), Source::Pods, 1, at(904)).unwrap();
+    assert!((load.stable - 6.0).abs() < 1e-9, "both add up");
+    assert_eq!(account.reported(), Some(at(900)));
+    assert_eq!(account.load(&rules(), Source::Pods, 1, at(961)), None);
+}

@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Resource;
 use kube::api::ObjectMeta;
 use serde::Deserialize;
@@ -26,6 +28,7 @@ struct PodStatus {
     conditions: Vec<PodCondition>,
     #[serde(default, rename = "podIP")]
     pod_ip: String,
+    start_time: Option<Time>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -61,6 +64,11 @@ impl ObservedPod {
             "Succeeded" | "Failed" => Stage::Ended,
             _ => Stage::Pending,
         }
+    }
+
+    /// When kubelet has taken it on.
+    pub(crate) fn started(&self) -> Option<Timestamp> {
+        self.status.start_time.as_ref().map(|time| time.0)
     }
 
     /// Its address; nothing while it has none.
