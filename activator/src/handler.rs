@@ -133,6 +133,7 @@ impl Handler {
             (Dialect::Activator, _) => refusal::plain(StatusCode::OK, probe::ACTIVATOR),
             (Dialect::Ingress, _) => self.live_hash(door, request),
             (Dialect::Queue, _) => unexpected(probe::QUEUE),
+            (Dialect::Slot, _) => unexpected(probe::SLOT),
             (Dialect::Unknown(value), _) => unexpected(&value),
         })
     }

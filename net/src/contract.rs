@@ -19,6 +19,9 @@ pub mod header {
     pub const ORIGINAL_HOST: &str = "k-original-host";
     /// `activator` on requests that an activator has counted already.
     pub const PROXY_REQUEST: &str = "k-proxy-request";
+    /// The name of a slot that is lent: asked for with [`super::probe::SLOT`], used by requests;
+    /// ours, not upstream's.
+    pub const SLOT: &str = "k-slot";
     /// Set by meshes and by pod-addressable activators; never reaches the app.
     pub const PASSTHROUGH_LB: &str = "k-passthrough-lb";
     /// Marks a kubelet probe where the user agent can't be kept.
@@ -45,6 +48,9 @@ pub mod probe {
     pub const ACTIVATOR: &str = "activator";
     /// Asked of an ingress: the answer echoes [`super::header::HASH`].
     pub const INGRESS: &str = "probe";
+    /// Asked of a queue-proxy: no probe, but whether a slot of the pod can be lent
+    /// ([`crate::slots`]); ours, not upstream's.
+    pub const SLOT: &str = "slot";
     /// Path that probes ask for.
     pub const PATH: &str = "/healthz";
     /// Value of [`super::header::HASH`] in a question.

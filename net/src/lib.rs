@@ -18,6 +18,7 @@ pub mod load;
 pub mod probe;
 pub mod refusal;
 pub mod serve;
+pub mod slots;
 pub mod stat;
 pub mod timeout;
 #[cfg(feature = "tls")]

@@ -8,6 +8,7 @@ use net::{
     breaker::Breaker,
     contract::port,
     serve::{ServeSettings, serve},
+    slots::Slots,
     upstream::{Upstream, UpstreamSettings},
 };
 use runtime::{shutdown::Shutdown, tasks::Tasks};
@@ -63,9 +64,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When there is no thread for the request log.
 pub fn handler(args: &Args) -> anyhow::Result<Handler> {
-    let breaker = args
-        .limit
-        .map(|limit| Breaker::new(limit, limit.saturating_mul(QUEUE_PER_SLOT)));
+    let slots = args.limit.map(|limit| {
+        let depth = limit.saturating_mul(QUEUE_PER_SLOT);
+        Slots::new(Breaker::new(limit, depth))
+    });
     let observability = &args.observability;
     let log = if observability.request_log || observability.probe_log {
         let template = observability.template.as_deref();
@@ -75,12 +77,12 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
         None
     };
     let metrics = match observability.metrics_protocol.as_str() {
-        "prometheus" => Some(Arc::new(Metrics::new(&args.identity, breaker.as_ref())?)),
+        "prometheus" => Some(Arc::new(Metrics::new(&args.identity, slots.as_ref())?)),
         _ => None,
     };
     Ok(Handler {
         app: app(args),
-        breaker,
+        slots,
         limits: args.limits,
         readiness: Readiness::new(args.checks.clone()),
         drain: Drain::new(drain_patience(&args.limits)),
