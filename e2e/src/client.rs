@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -38,7 +38,7 @@ pub struct Answer {
 /// One HTTP/1.1 connection. After an error it is of no more use.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
 }
 
 // === impl Gateway ===
@@ -61,17 +61,29 @@ impl Gateway {
 
     /// `GET path` of `host` on a new connection, within `limit`.
     pub async fn get_within(&self, limit: Duration, host: &str, path: &str) -> Result<Answer> {
+        self.send_within(limit, get(host, path)?).await
+    }
+
+    /// `request` on a new connection, within [`PATIENCE`]. It names its host in a header.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
+        self.send_within(PATIENCE, request).await
+    }
+
+    async fn send_within(&self, limit: Duration, request: Request<Full<Bytes>>) -> Result<Answer> {
         let start = Instant::now();
+        let host = request.headers().get(header::HOST);
+        let host = host.map_or("", |host| host.to_str().unwrap_or_default());
+        let what = format!("{host}{}", request.uri());
         let exchange = async {
             let mut connection = self.connect().await?;
-            connection.get(host, path).await
+            connection.send(request).await
         };
         let Ok(answer) = timeout(limit, exchange).await else {
-            bail!("{host}{path}: no answer within {} s", limit.as_secs());
+            bail!("{what}: no answer within {} s", limit.as_secs());
         };
         Ok(Answer {
             took: start.elapsed(),
-            ..answer.with_context(|| format!("{host}{path}"))?
+            ..answer.context(what)?
         })
     }
 
@@ -98,10 +110,12 @@ impl Connection {
 
     /// `GET path` of `host`; waits as long as it takes.
     pub async fn get(&mut self, host: &str, path: &str) -> Result<Answer> {
+        self.send(get(host, path)?).await
+    }
+
+    /// `request`, which names its host in a header; waits as long as it takes.
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
         let start = Instant::now();
-        let request = Request::get(path)
-            .header(header::HOST, host)
-            .body(Empty::new())?;
         let response = self
             .sender
             .send_request(request)
@@ -120,6 +134,12 @@ impl Connection {
             took: start.elapsed(),
         })
     }
+}
+
+/// `GET path` of `host`, without a body.
+pub fn get(host: &str, path: &str) -> Result<Request<Full<Bytes>>> {
+    let request = Request::get(path).header(header::HOST, host);
+    Ok(request.body(Full::default())?)
 }
 
 /// The host of a URL as status fields have it: `http://hello.default.example.com`.
