@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -39,6 +40,12 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
+}
+
+/// The body of an answer, piece by piece.
+#[derive(Debug)]
+pub struct Pieces {
+    body: Incoming,
 }
 
 // === impl Gateway ===
@@ -133,6 +140,30 @@ impl Connection {
             body: String::from_utf8_lossy(&body).into_owned(),
             took: start.elapsed(),
         })
+    }
+
+    /// `request`, whose answer must be 200 and is read as it comes.
+    pub async fn open(&mut self, request: Request<Full<Bytes>>) -> Result<Pieces> {
+        let response = self.sender.send_request(request).await;
+        let response = response.context("no answer")?;
+        ensure!(response.status() == StatusCode::OK, "{}", response.status());
+        let body = response.into_body();
+        Ok(Pieces { body })
+    }
+}
+
+// === impl Pieces ===
+
+impl Pieces {
+    /// The next one; nothing when the body has ended.
+    pub async fn next(&mut self, limit: Duration) -> Result<Option<String>> {
+        let frame = timeout(limit, self.body.frame()).await;
+        let Some(frame) = frame.context("nothing came")? else {
+            return Ok(None);
+        };
+        let data = frame.context("the answer broke off")?.into_data();
+        let data = data.unwrap_or_default();
+        Ok(Some(String::from_utf8_lossy(&data).into_owned()))
     }
 }
 

@@ -9,6 +9,7 @@ mod system {
     mod domain_mapping;
     mod install;
     mod lifecycle;
+    mod path;
     mod samples;
     mod scale_from_zero;
     mod split;

@@ -1,0 +1,8 @@
+//! From a client to an app and back: what may pass, how long, and what each side gets to see.
+
+mod grpc;
+mod headers;
+mod leaving;
+mod limits;
+mod protocols;
+mod websocket;
