@@ -10,6 +10,7 @@ mod system {
     mod install;
     mod lifecycle;
     mod path;
+    mod pods;
     mod samples;
     mod scale_from_zero;
     mod split;

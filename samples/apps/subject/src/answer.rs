@@ -90,6 +90,7 @@ async fn told(server: &Server, request: Request<Incoming>, query: &Query) -> Res
         "/events" => events(query),
         "/bytes" => Response::new(full(vec![FILL; query.number("count").unwrap_or_default()])),
         "/echo" => Response::new(grpc::streamed(request.into_body())),
+        "/keep" => keep(query),
         "/call" => called(query.all("url").next().unwrap_or_default()).await,
         "/ws" => websocket::accept(server, request, query.pause("delay")),
         "/exit" => std::process::exit(query.number("code").map_or(0, |code| code as i32)),
@@ -106,6 +107,15 @@ async fn home() -> Response<Body> {
         (Ok(next), _) => called(&next).await,
         (_, Ok(text)) => Response::new(full(text)),
         _ => Response::new(full("subject")),
+    }
+}
+
+/// Writes `text` into `file`.
+fn keep(query: &Query) -> Response<Body> {
+    let [file, text] = ["file", "text"].map(|name| query.all(name).next().unwrap_or_default());
+    match std::fs::write(file, text) {
+        Ok(()) => Response::new(full("kept")),
+        Err(error) => refused(StatusCode::CONFLICT, &format!("{file}: {error}")),
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `/events?count=N&every=MS` | N lines, the first at once, as server-sent events |
 //! | `/bytes?count=N` | N bytes |
 //! | `/echo` | the body of the request, as it comes |
+//! | `/keep?file=FILE&text=TEXT` | what went wrong when TEXT could not be written into FILE |
 //! | `/call?url=URL` | what `URL` answers |
 //! | `/ws?delay=MS` | a WebSocket: each message comes back, followed by `SUFFIX` |
 //! | `/healthz/NAME` | 200, or 503 after `/fail/NAME`; the body counts the questions |
