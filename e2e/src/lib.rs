@@ -16,5 +16,6 @@ pub mod namespace;
 pub mod sample;
 pub mod service;
 pub mod subject;
+pub mod verdict;
 pub mod wait;
 pub mod websocket;

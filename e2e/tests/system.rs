@@ -11,6 +11,7 @@ mod system {
     mod lifecycle;
     mod path;
     mod pods;
+    mod revisions;
     mod samples;
     mod scale_from_zero;
     mod split;
