@@ -13,6 +13,7 @@ mod system {
     mod pods;
     mod revisions;
     mod samples;
+    mod scale;
     mod scale_from_zero;
     mod split;
 }

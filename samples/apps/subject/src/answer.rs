@@ -96,8 +96,9 @@ async fn told(server: &Server, request: Request<Incoming>, query: &Query) -> Res
         "/exit" => std::process::exit(query.number("code").map_or(0, |code| code as i32)),
         "/healthz/ready" => well(&server.ready),
         "/healthz/live" => well(&server.live),
-        "/fail/ready" => fail(&server.ready),
-        "/fail/live" => fail(&server.live),
+        "/fail/ready" => changed(Health::fail, &server.ready),
+        "/fail/live" => changed(Health::fail, &server.live),
+        "/recover/ready" => changed(Health::recover, &server.ready),
         _ => refused(StatusCode::NOT_FOUND, "nothing is here"),
     }
 }
@@ -137,9 +138,9 @@ pub(crate) fn well(health: &Health) -> Response<Body> {
     }
 }
 
-fn fail(health: &Health) -> Response<Body> {
-    health.fail();
-    Response::new(full("it fails from now on"))
+fn changed(change: fn(&Health), health: &Health) -> Response<Body> {
+    change(health);
+    Response::new(full("so be it"))
 }
 
 /// `count` events, `every` so many milliseconds, each in a frame of its own.

@@ -15,6 +15,11 @@ impl Health {
         self.failing.store(true, Ordering::Relaxed);
     }
 
+    /// From now on it is well.
+    pub(crate) fn recover(&self) {
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
     /// Whether it is well, and how often that was asked.
     pub(crate) fn ask(&self) -> (bool, usize) {
         let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;

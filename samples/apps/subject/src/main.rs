@@ -11,13 +11,15 @@
 //! | `/call?url=URL` | what `URL` answers |
 //! | `/ws?delay=MS` | a WebSocket: each message comes back, followed by `SUFFIX` |
 //! | `/healthz/NAME` | 200, or 503 after `/fail/NAME`; the body counts the questions |
+//! | `/recover/ready` | `/healthz/ready` is 200 from now on |
 //! | `/exit?code=N` | none: the process ends |
 //!
 //! `sleep=MS` in any query delays the answer, `bloat=MIB` holds memory meanwhile, and `alone=yes`
 //! makes it 500 if another request runs at the same time. A gRPC request gets its messages back,
 //! except those to the health service. HTTP/1.1 and HTTP/2 without TLS share the port `LISTEN`, or
 //! `PORT`, or 8080, and health has `HEALTH_PORT` as well. `START_DELAY` (ms) passes before they are
-//! open. With `EXIT_CODE` the process says `MESSAGE` and ends.
+//! open, and `UNREADY` is as if `/fail/ready` had been asked. With `EXIT_CODE` the process says
+//! `MESSAGE` and ends.
 //!
 //! `subject probe URL` succeeds if URL answers 200, and `subject write FILE TEXT` writes a file.
 //! On SIGTERM it takes no new connection, ends its WebSockets and finishes its requests.
@@ -69,7 +71,11 @@ async fn serve() -> io::Result<()> {
         Some(port) => port,
         None => number("PORT")?.unwrap_or(DEFAULT_PORT),
     };
-    Server::default().run(port, number("HEALTH_PORT")?).await
+    let server = Server::default();
+    if env::var_os("UNREADY").is_some() {
+        server.ready.fail();
+    }
+    server.run(port, number("HEALTH_PORT")?).await
 }
 
 /// The number in a variable, which must be one when it is set.
