@@ -195,15 +195,11 @@ impl Tender {
     fn act(&mut self, order: &Order<'_>, stored: Stored) {
         self.scale(order);
         self.probe(order);
-<<<<<<< HEAD
-        let wanted = Wanted::of(order.seen, order.pass);
+        let wanted = Wanted::of(order.seen, order.pass, self.scraping.verdict());
         let wanted = match order.occasion {
             Occasion::Tick => wanted,
             Occasion::Event => wanted.without_mere_words(&stored),
         };
-=======
-        let wanted = Wanted::of(order.seen, order.pass, self.scraping.verdict());
->>>>>>> scale
         self.tend(&order.term, wanted, stored);
         let (pass, seen) = (order.pass, order.seen);
         if let Some(gauges) = &self.gauges {
