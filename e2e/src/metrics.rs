@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
-use kube::{Api, ResourceExt};
+use kube::{Api, Resource, ResourceExt};
 
 use crate::cluster::{Cluster, SYSTEM};
 
@@ -26,7 +26,9 @@ impl Metrics {
     pub async fn of(cluster: &Cluster, app: &str) -> Result<Self> {
         let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), SYSTEM);
         let ours = ListParams::default().labels(&format!("app={app}"));
-        let pods = pods.list(&ours).await?.items;
+        let mut pods = pods.list(&ours).await?.items;
+        // One that ends is gone before it is asked.
+        pods.retain(|pod| pod.meta().deletion_timestamp.is_none());
         ensure!(!pods.is_empty(), "no pod of {app}");
         let mut lines = Vec::new();
         for pod in pods {
