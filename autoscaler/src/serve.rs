@@ -18,6 +18,7 @@ use runtime::ready::Ready;
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::collect::{self, Desk};
@@ -67,6 +68,7 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
         ledger: Arc::default(),
         peers: Arc::new(Peers::new(&registry)?),
         pods: Arc::default(),
+        writers: Arc::new(Semaphore::new(kpa::WRITERS)),
         histories: Arc::default(),
         gauges: Gauges::new(&registry)?,
         cluster_domain: options.cluster_domain.clone(),

@@ -38,6 +38,21 @@ impl Metrics {
         Ok(Self { lines })
     }
 
+    /// Reads a page of metrics.
+    pub fn read(page: &str) -> Self {
+        Self {
+            lines: page.lines().filter_map(line).collect(),
+        }
+    }
+
+    /// How many series a metric has.
+    pub fn count(&self, name: &str) -> usize {
+        self.lines
+            .iter()
+            .filter(|(key, _)| is_of(key, name))
+            .count()
+    }
+
     /// The sum of a metric, over all replicas and labels.
     pub fn sum(&self, name: &str) -> f64 {
         self.select(name, |_| true)
@@ -65,7 +80,7 @@ impl Metrics {
         let value = |all: &Self, key: &str| all.select(key, |_| true);
         let keys = self.lines.iter().map(|(key, _)| key);
         let mut keys: Vec<&String> = keys
-            .filter(|key| key.starts_with("fermata_api_requests_total"))
+            .filter(|key| is_of(key, "fermata_api_requests_total"))
             .filter(|key| {
                 !READS
                     .iter()

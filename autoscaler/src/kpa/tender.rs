@@ -63,9 +63,9 @@ pub(super) struct Tender {
     /// Replicas that we wrote, until the watch shows a version other than the one before.
     written: Option<(Option<String>, u32)>,
     /// What was tended last.
-    tended: Option<(Wanted, Versions)>,
+    tended: Option<Box<(Wanted, Versions)>>,
     /// What waits for the scale write to end.
-    waiting: Option<(Wanted, Stored)>,
+    waiting: Option<Box<(Wanted, Stored)>>,
     verified: bool,
     scraping: Scraping,
 }
@@ -108,7 +108,7 @@ impl Tender {
     }
 
     /// Tends the revision until it is dropped.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         let [mut tick, mut round] = [TICK, scrape::PERIOD].map(interval);
         for timer in [&mut tick, &mut round] {
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -216,7 +216,7 @@ impl Tender {
             (Some(_), None) => {
                 info!("the revision is ours to scale");
                 let labels = labels(autoscaler, &self.id);
-                self.gauges = Some(self.world.gauges.revision(labels, self.rules.metric));
+                self.gauges = Some(self.world.gauges.revision(labels));
                 self.mind = self.mind.clone().take_over(autoscaler, ready, now);
                 (self.written, self.tended, self.waiting) = (None, None, None);
             }
@@ -299,21 +299,27 @@ impl Tender {
     /// Brings what is stored to what is wanted, after the scale write if one is under way.
     fn tend(&mut self, term: &Term, wanted: Wanted, stored: Stored) {
         let versions = stored.versions();
-        let same = |(what, at): &(Wanted, Versions)| *what == wanted && *at == versions;
-        if self.tended.as_ref().is_some_and(same) {
+        let same = |tended: &(Wanted, Versions)| tended.0 == wanted && tended.1 == versions;
+        if self.tended.as_deref().is_some_and(same) {
             return;
         }
         if self.scaling.state == LaneState::Busy {
             // What the pass that scaled found out is told first, so that no verdict is lost.
-            self.waiting.get_or_insert((wanted, stored));
+            self.waiting
+                .get_or_insert_with(|| Box::new((wanted, stored)));
             return;
         }
         if !self.tending.take() {
             return;
         }
         let (client, term) = (self.world.client.0.clone(), term.clone());
+        let writers = Arc::clone(&self.world.writers);
         self.work.push(Box::pin(async move {
-            let result = within(term, tend(&client, &wanted, &stored)).await;
+            // Fails only if somebody closed it, and nobody does.
+            let _place = writers.acquire().await;
+            // Boxed, so that those who wait for a place are small.
+            let write = Box::pin(within(term, tend(&client, &wanted, &stored)));
+            let result = write.await;
             Done::Tended {
                 what: Box::new((wanted, versions)),
                 result,
@@ -333,13 +339,14 @@ impl Tender {
                 }
                 self.note_result("scale", result, |tender| &mut tender.scaling);
                 let term = self.world.share.term(&self.id.namespace, &self.id.name);
-                if let (Some((wanted, stored)), Some(term)) = (self.waiting.take(), term) {
+                if let (Some(waiting), Some(term)) = (self.waiting.take(), term) {
+                    let (wanted, stored) = *waiting;
                     self.tend(&term, wanted, stored);
                 }
             }
             Done::Tended { what, result } => {
                 if result.is_ok() {
-                    self.tended = Some(*what);
+                    self.tended = Some(what);
                 }
                 self.note_result("tend", result, |tender| &mut tender.tending);
             }

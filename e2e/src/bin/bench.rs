@@ -2,10 +2,13 @@
 //! Deployment that is scaled from zero to one, and warm requests against the app alone. Then the
 //! webhook, at the rate of a busy cluster, and with objects that nobody should send.
 //!
-//! `bench webhook` measures the webhook only, `bench fleet` many Services at once only. The machine that measures is the one that serves, so compare columns, not machines.
+//! `bench webhook` measures the webhook only, `bench fleet` many Services at once only, `bench scaling`
+//! an autoscaler with many revisions only, without a cluster. The machine that measures is the one that
+//! serves, so compare columns, not machines.
 
 mod bench {
     pub(crate) mod fleet;
+    pub(crate) mod scaling;
     pub(crate) mod webhook;
 }
 
@@ -35,6 +38,9 @@ const STARTED: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("scaling") {
+        return bench::scaling::measure().await;
+    }
     in_namespace("bench", async |space| {
         match std::env::args().nth(1).as_deref() {
             Some("webhook") => return bench::webhook::measure(space).await,
@@ -80,7 +86,8 @@ async fn main() -> Result<()> {
         let system = print_warm("through Fermata", gateway, host).await?;
         println!("{:<34} {:>9.2}", "ratio", system / app);
         bench::webhook::measure(space).await?;
-        bench::fleet::measure(space).await
+        bench::fleet::measure(space).await?;
+        bench::scaling::measure().await
     })
     .await
 }
