@@ -107,7 +107,7 @@ pub async fn run(world: Arc<World>, shutdown: Shutdown) -> Result<(), JoinError>
     }
     let mut autoscalers = std::pin::pin!(world.watches.autoscalers.subscribe());
     let mut neighbours = std::pin::pin!(neighbours(&world));
-    let mut gains = std::pin::pin!(world.share.gains());
+    let mut gains = std::pin::pin!(world.share.gains().fuse());
     let mut fleet = Fleet {
         world: Arc::clone(&world),
         tended: HashMap::new(),
