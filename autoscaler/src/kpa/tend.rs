@@ -5,16 +5,37 @@ use std::sync::Arc;
 
 use crds::autoscaling::{Metric, MetricStatus, PodAutoscaler, PodAutoscalerStatus};
 use crds::condition::{Truth, Verdicts};
-use crds::networking::ServerlessService;
+use crds::networking::{ServerlessService, SksMode};
 use jiff::Timestamp;
 use kube::Client;
 use runtime::kube::apply::{ApplyError, apply, write_status};
 use runtime::kube::owner::is_owned_by;
 
+use crate::rules::Rules;
 use crate::scaler::MANAGER;
 use crate::sks::{self, Path};
 
 use super::pass::{Pass, Seen};
+
+/// Work to do, and why.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) grounds: Grounds,
+    pub(super) wanted: Wanted,
+    pub(super) stored: Stored,
+}
+
+/// All that decides about what should be stored, and what is: while it stays, there is nothing to do.
+/// Kept instead of the objects themselves, which are ten times as large.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Grounds {
+    versions: Versions,
+    rules: Rules,
+    mode: SksMode,
+    activators: i32,
+    measured: Truth,
+    status: PodAutoscalerStatus,
+}
 
 /// What should be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,11 +54,25 @@ pub(super) struct Stored {
     pub(super) metric: Option<Arc<Metric>>,
 }
 
-/// Versions of what is stored: while they and the wishes stay, there is nothing to do.
+/// Versions of what is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Versions([Option<String>; 3]);
+struct Versions([Option<String>; 3]);
+
+impl Grounds {
+    pub(super) fn of(seen: &Seen<'_>, pass: &Pass, measured: Truth, stored: &Stored) -> Self {
+        Self {
+            versions: stored.versions(),
+            rules: seen.rules.clone(),
+            mode: pass.mode,
+            activators: pass.activators,
+            measured,
+            status: pass.status.clone(),
+        }
+    }
+}
 
 impl Wanted {
+    /// What follows from the grounds.
     pub(super) fn of(seen: &Seen<'_>, pass: &Pass, measured: Truth) -> Self {
         let path = match seen.path {
             Path::Foreign(_) => None,
@@ -61,7 +96,7 @@ impl Wanted {
 }
 
 impl Stored {
-    pub(super) fn versions(&self) -> Versions {
+    fn versions(&self) -> Versions {
         Versions([
             self.autoscaler.metadata.resource_version.clone(),
             self.path
@@ -78,11 +113,8 @@ impl Stored {
 ///
 /// # Errors
 /// See [`ApplyError`]; what was not reached is written next time.
-pub(super) async fn tend(
-    client: &Client,
-    wanted: &Wanted,
-    stored: &Stored,
-) -> Result<(), ApplyError> {
+pub(super) async fn tend(client: &Client, errand: &Errand) -> Result<(), ApplyError> {
+    let Errand { wanted, stored, .. } = errand;
     if let Some(path) = &wanted.path {
         apply(client, MANAGER, path, stored.path.as_deref()).await?;
     }

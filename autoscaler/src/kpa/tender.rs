@@ -33,7 +33,7 @@ use crate::scrape;
 use crate::sks::Path;
 
 use super::pass::{Mind, Pass, Seen, pass};
-use super::tend::{Stored, Versions, Wanted, tend};
+use super::tend::{Errand, Grounds, Stored, Wanted, tend};
 use super::{World, get};
 use lane::{Lane, LaneState};
 use scraping::Scraping;
@@ -63,9 +63,9 @@ pub(super) struct Tender {
     /// Replicas that we wrote, until the watch shows a version other than the one before.
     written: Option<(Option<String>, u32)>,
     /// What was tended last.
-    tended: Option<Box<(Wanted, Versions)>>,
+    tended: Option<Box<Grounds>>,
     /// What waits for the scale write to end.
-    waiting: Option<Box<(Wanted, Stored)>>,
+    waiting: Option<Box<Errand>>,
     verified: bool,
     scraping: Scraping,
 }
@@ -184,9 +184,18 @@ impl Tender {
     fn act(&mut self, order: &Order<'_>, stored: Stored) {
         self.scale(order);
         self.probe(order);
-        let wanted = Wanted::of(order.seen, order.pass, self.scraping.verdict());
-        self.tend(&order.term, wanted, stored);
         let (pass, seen) = (order.pass, order.seen);
+        let measured = self.scraping.verdict();
+        let grounds = Grounds::of(seen, pass, measured.clone(), &stored);
+        if self.tended.as_deref() != Some(&grounds) {
+            let wanted = Wanted::of(seen, pass, measured);
+            let errand = Errand {
+                grounds,
+                wanted,
+                stored,
+            };
+            self.tend(&order.term, Box::new(errand));
+        }
         if let Some(gauges) = &self.gauges {
             gauges.show(
                 seen.rules,
@@ -297,16 +306,10 @@ impl Tender {
     }
 
     /// Brings what is stored to what is wanted, after the scale write if one is under way.
-    fn tend(&mut self, term: &Term, wanted: Wanted, stored: Stored) {
-        let versions = stored.versions();
-        let same = |tended: &(Wanted, Versions)| tended.0 == wanted && tended.1 == versions;
-        if self.tended.as_deref().is_some_and(same) {
-            return;
-        }
+    fn tend(&mut self, term: &Term, errand: Box<Errand>) {
         if self.scaling.state == LaneState::Busy {
             // What the pass that scaled found out is told first, so that no verdict is lost.
-            self.waiting
-                .get_or_insert_with(|| Box::new((wanted, stored)));
+            self.waiting.get_or_insert(errand);
             return;
         }
         if !self.tending.take() {
@@ -318,10 +321,10 @@ impl Tender {
             // Fails only if somebody closed it, and nobody does.
             let _place = writers.acquire().await;
             // Boxed, so that those who wait for a place are small.
-            let write = Box::pin(within(term, tend(&client, &wanted, &stored)));
+            let write = Box::pin(within(term, tend(&client, &errand)));
             let result = write.await;
             Done::Tended {
-                what: Box::new((wanted, versions)),
+                grounds: Box::new(errand.grounds),
                 result,
             }
         }));
@@ -339,14 +342,13 @@ impl Tender {
                 }
                 self.note_result("scale", result, |tender| &mut tender.scaling);
                 let term = self.world.share.term(&self.id.namespace, &self.id.name);
-                if let (Some(waiting), Some(term)) = (self.waiting.take(), term) {
-                    let (wanted, stored) = *waiting;
-                    self.tend(&term, wanted, stored);
+                if let (Some(errand), Some(term)) = (self.waiting.take(), term) {
+                    self.tend(&term, errand);
                 }
             }
-            Done::Tended { what, result } => {
+            Done::Tended { grounds, result } => {
                 if result.is_ok() {
-                    self.tended = Some(what);
+                    self.tended = Some(grounds);
                 }
                 self.note_result("tend", result, |tender| &mut tender.tending);
             }
