@@ -8,7 +8,7 @@ AT_ONCE := 8
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status kubeconfig images deploy test unit e2e e2e-metrics lint bench gen gen-check
+.PHONY: help demo up down status kubeconfig images deploy test unit fuzz e2e e2e-metrics lint bench gen gen-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -34,11 +34,15 @@ images: up ## build the images and push them to the cluster's registry
 deploy: images ## install Fermata, or bring it up to date
 	@$(RUN) deploy
 
-test: lint unit gen-check e2e ## everything that must pass
+test: lint unit fuzz gen-check e2e ## everything that must pass
 
 unit: ## tests that need no cluster
 	@cargo test --workspace --exclude e2e
 	@cargo test -p e2e --lib
+
+fuzz: ## routes, headers and probes made up at random, for a minute; FUZZ_SECONDS is for each of four
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-15} cargo test -p net --test fuzz -- --nocapture --test-threads=1
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-15} cargo test -p activator --lib fuzz_ -- --nocapture
 
 e2e: deploy ## tests on the cluster; the faults come last, and alone
 	@$(RUN) with cargo test -p e2e --test system -- --test-threads=$(AT_ONCE)
@@ -53,8 +57,9 @@ lint: ## format and lints; no kube in the sidecar
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@! cargo tree -p queue-proxy -e normal | grep -w kube
 
-bench: deploy ## a few numbers: cold start, warm requests
-	@$(RUN) program bench
+# SECTIONS="cold warm" measures only these.
+bench: deploy ## numbers beside those without us, for docs/performance.md
+	@ENVOY_IMAGE=$$(e2e/envoy) $(RUN) program bench --write docs/performance.md $(SECTIONS)
 
 gen: ## write the generated files: the CRDs
 	@cargo run -q -p crds --bin crdgen

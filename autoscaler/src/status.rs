@@ -72,6 +72,18 @@ pub fn status(
     }
 }
 
+/// Whether `new` says something that others wait for: another generation, or a condition that has
+/// changed its status. Numbers, reasons and messages are for people.
+pub fn is_news(old: &PodAutoscalerStatus, new: &PodAutoscalerStatus) -> bool {
+    let verdicts = |status: &PodAutoscalerStatus| -> Vec<(String, String)> {
+        let conditions = status.conditions.iter();
+        conditions
+            .map(|condition| (condition.type_.clone(), condition.status.clone()))
+            .collect()
+    };
+    old.observed_generation != new.observed_generation || verdicts(old) != verdicts(new)
+}
+
 fn active(found: &Findings<'_>, before: &[Condition]) -> Truth {
     if let Path::Foreign(name) = found.path {
         return not_owned("ServerlessService", name);

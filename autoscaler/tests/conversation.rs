@@ -194,15 +194,16 @@ fn decisions(world: &World) -> u64 {
     lines.iter().map(|line| line.times).sum()
 }
 
-/// Returns after three decisions in a row without a write. A settled cluster is silent.
+/// Returns after four decisions in a row without a write; a tick is among them, and what waited for one
+/// is written by then. A settled cluster is silent.
 async fn silence(api: &Api, world: &World) {
     let mut last = (0, 0);
-    until("three decisions without a write", || {
+    until("four decisions without a write", || {
         let (writes, decided) = (api.writes().len(), decisions(world));
         if writes != last.0 {
             last = (writes, decided);
         }
-        decided >= last.1 + 3
+        decided >= last.1 + 4
     })
     .await;
 }

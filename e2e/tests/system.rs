@@ -10,7 +10,11 @@ mod system {
     mod hpa;
     mod install;
     mod lifecycle;
+    mod path;
+    mod pods;
+    mod revisions;
     mod samples;
+    mod scale;
     mod scale_from_zero;
     mod split;
 }

@@ -14,6 +14,7 @@ use runtime::kube::owner::is_owned_by;
 use crate::rules::Rules;
 use crate::scaler::MANAGER;
 use crate::sks::{self, Path};
+use crate::status::is_news;
 
 use super::pass::{Pass, Seen};
 
@@ -37,13 +38,11 @@ pub(super) struct Grounds {
     status: PodAutoscalerStatus,
 }
 
-/// What should be stored.
+/// The objects that should be stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Wanted {
     path: Option<ServerlessService>,
     metric: Option<Metric>,
-    measured: Truth,
-    status: PodAutoscalerStatus,
 }
 
 /// What is stored, as far as we have seen.
@@ -59,21 +58,26 @@ pub(super) struct Stored {
 struct Versions([Option<String>; 3]);
 
 impl Grounds {
-    pub(super) fn of(seen: &Seen<'_>, pass: &Pass, measured: Truth, stored: &Stored) -> Self {
+    pub(super) fn of(
+        seen: &Seen<'_>,
+        pass: &Pass,
+        (measured, status): (Truth, PodAutoscalerStatus),
+        stored: &Stored,
+    ) -> Self {
         Self {
             versions: stored.versions(),
             rules: seen.rules.clone(),
             mode: pass.mode,
             activators: pass.activators,
             measured,
-            status: pass.status.clone(),
+            status,
         }
     }
 }
 
 impl Wanted {
-    /// What follows from the grounds.
-    pub(super) fn of(seen: &Seen<'_>, pass: &Pass, measured: Truth) -> Self {
+    /// The objects that follow from the grounds.
+    pub(super) fn of(seen: &Seen<'_>, pass: &Pass) -> Self {
         let path = match seen.path {
             Path::Foreign(_) => None,
             Path::Unbuilt | Path::Built { .. } => {
@@ -86,16 +90,19 @@ impl Wanted {
                 Some(sks::wanted_metric(seen.autoscaler, seen.rules, private))
             }
         };
-        Self {
-            path,
-            metric,
-            measured,
-            status: pass.status.clone(),
-        }
+        Self { path, metric }
     }
 }
 
 impl Stored {
+    /// `status`, or the stored one if that only puts it in other words: those wait for a tick, and more
+    /// of them may have gathered by then.
+    pub(super) fn without_mere_words(&self, status: &PodAutoscalerStatus) -> PodAutoscalerStatus {
+        let stored = self.autoscaler.status.as_ref();
+        let same = stored.filter(|stored| !is_news(stored, status));
+        same.unwrap_or(status).clone()
+    }
+
     fn versions(&self) -> Versions {
         Versions([
             self.autoscaler.metadata.resource_version.clone(),
@@ -114,7 +121,11 @@ impl Stored {
 /// # Errors
 /// See [`ApplyError`]; what was not reached is written next time.
 pub(super) async fn tend(client: &Client, errand: &Errand) -> Result<(), ApplyError> {
-    let Errand { wanted, stored, .. } = errand;
+    let Errand {
+        grounds,
+        wanted,
+        stored,
+    } = errand;
     if let Some(path) = &wanted.path {
         apply(client, MANAGER, path, stored.path.as_deref()).await?;
     }
@@ -126,13 +137,13 @@ pub(super) async fn tend(client: &Client, errand: &Errand) -> Result<(), ApplyEr
         apply(client, MANAGER, metric, stored.metric.as_deref()).await?;
     }
     if let Some(metric) = stored.metric.as_ref().filter(|metric| ours(metric)) {
-        let status = metric_status(metric, &wanted.measured, Timestamp::now());
+        let status = metric_status(metric, &grounds.measured, Timestamp::now());
         if metric.status.as_ref() != Some(&status) {
             write_status(client, &**metric, &status).await?;
         }
     }
-    if stored.autoscaler.status.as_ref() != Some(&wanted.status) {
-        write_status(client, &*stored.autoscaler, &wanted.status).await?;
+    if stored.autoscaler.status.as_ref() != Some(&grounds.status) {
+        write_status(client, &*stored.autoscaler, &grounds.status).await?;
     }
     Ok(())
 }

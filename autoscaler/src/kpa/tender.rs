@@ -70,9 +70,19 @@ pub(super) struct Tender {
     scraping: Scraping,
 }
 
+/// Why a tender looks at its revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Occasion {
+    /// Something has happened, maybe one of many things in a row.
+    Event,
+    /// It is time.
+    Tick,
+}
+
 /// What a tender of a revision that is ours may do, and on what grounds.
 struct Order<'a> {
     term: Term,
+    occasion: Occasion,
     pass: &'a Pass,
     seen: &'a Seen<'a>,
     deployment: Option<&'a RevisionDeployment>,
@@ -114,25 +124,25 @@ impl Tender {
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
-            tokio::select! {
+            let occasion = tokio::select! {
                 biased;
-                () = self.account.woken() => {}
+                () = self.account.woken() => Occasion::Event,
                 Some(done) = self.work.next() => match self.note(done) {
-                    Next::Decide => {}
+                    Next::Decide => Occasion::Event,
                     Next::Wait => continue,
                 },
                 _ = round.tick(), if self.asks_pods() => {
                     self.ask_pods(Timestamp::now());
                     continue;
                 }
-                _ = tick.tick() => {}
-            }
-            self.step(Timestamp::now());
+                _ = tick.tick() => Occasion::Tick,
+            };
+            self.step(occasion, Timestamp::now());
         }
     }
 
     /// Decides, and starts the work that follows if the revision is ours.
-    fn step(&mut self, now: Timestamp) {
+    fn step(&mut self, occasion: Occasion, now: Timestamp) {
         let Some(stored) = self.stored() else { return };
         let autoscaler = Arc::clone(&stored.autoscaler);
         self.follow_rules(&autoscaler);
@@ -172,6 +182,7 @@ impl Tender {
         if let Some(term) = term {
             let order = Order {
                 term,
+                occasion,
                 pass: &pass,
                 seen: &seen,
                 deployment: deployment.as_deref(),
@@ -185,10 +196,13 @@ impl Tender {
         self.scale(order);
         self.probe(order);
         let (pass, seen) = (order.pass, order.seen);
-        let measured = self.scraping.verdict();
-        let grounds = Grounds::of(seen, pass, measured.clone(), &stored);
+        let status = match order.occasion {
+            Occasion::Tick => pass.status.clone(),
+            Occasion::Event => stored.without_mere_words(&pass.status),
+        };
+        let grounds = Grounds::of(seen, pass, (self.scraping.verdict(), status), &stored);
         if self.tended.as_deref() != Some(&grounds) {
-            let wanted = Wanted::of(seen, pass, measured);
+            let wanted = Wanted::of(seen, pass);
             let errand = Errand {
                 grounds,
                 wanted,

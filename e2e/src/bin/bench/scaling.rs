@@ -23,6 +23,7 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
 use self::api::Api;
+use super::table::Table;
 
 const REVISIONS: usize = 1000;
 /// How long the process may take to see all revisions.
@@ -35,8 +36,8 @@ const MEBIBYTE: f64 = 1_048_576.0;
 const MOST_CPU: f64 = 25.0;
 const MOST_MEMORY: f64 = 60.0;
 
-/// Prints a table; fails above the budget.
-pub(crate) async fn measure() -> Result<()> {
+/// What it costs; fails above the budget.
+pub(crate) async fn measure() -> Result<Vec<Table>> {
     let api = Api::start(revision::objects(REVISIONS)).await?;
     let config = tempfile(&api)?;
     let mut autoscaler = start(&config)?;
@@ -70,7 +71,7 @@ fn start(config: &PathBuf) -> Result<Child> {
         .with_context(|| format!("{} can't be started", binary.display()))
 }
 
-async fn watch(api: &Api) -> Result<()> {
+async fn watch(api: &Api) -> Result<Vec<Table>> {
     let admin = Gateway::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port::ADMIN)));
     until("the autoscaler is ready", READY, async || {
         let answer = admin.get("autoscaler", "/readyz").await?;
@@ -83,12 +84,12 @@ async fn watch(api: &Api) -> Result<()> {
     let feeding = tokio::spawn(feed());
     let verdict = tokio::select! {
         verdict = look(api, admin) => verdict,
-        ended = feeding => ended?.context("the stream of reports ended"),
+        ended = feeding => Err(anyhow!("the stream of reports ended: {:?}", ended?)),
     };
     verdict.context("the autoscaler with a thousand revisions")
 }
 
-async fn look(api: &Api, admin: Gateway) -> Result<()> {
+async fn look(api: &Api, admin: Gateway) -> Result<Vec<Table>> {
     sleep(SETTLED).await;
     let before = metrics(admin).await?;
     let (writes, start) = (api.writes(), Instant::now());
@@ -96,27 +97,20 @@ async fn look(api: &Api, admin: Gateway) -> Result<()> {
     let after = metrics(admin).await?;
     let seconds = |all: &Metrics| all.sum("process_cpu_seconds_total");
     let cpu = (seconds(&after) - seconds(&before)) / start.elapsed().as_secs_f64() * 100.0;
-    let memory = |name| after.max(name) / MEBIBYTE;
-    let peak = memory("fermata_process_resident_memory_peak_bytes");
+    let peak = after.max("fermata_process_resident_memory_peak_bytes") / MEBIBYTE;
+    let title = format!("autoscaler, {REVISIONS} revisions, each reported each second");
+    let mut table = Table::new(title, &["measured", "at most"]);
+    let mut row = |name: &str, value: f64, most: Option<f64>| {
+        let most = most.map_or(String::new(), |most| format!("{most:.0}"));
+        table.row(name, vec![format!("{value:.1}"), most]);
+    };
+    row("CPU, percent of a core", cpu, Some(MOST_CPU));
+    row("memory at its peak, MiB", peak, Some(MOST_MEMORY));
+    row("writes in 30 s", (api.writes() - writes) as f64, None);
     let seen = after.count("kn_revision_concurrency_stable");
-    println!("\n{REVISIONS} revisions, each reported each second");
-    println!(
-        "  {:<32} {cpu:>9.1} %   (at most {MOST_CPU})",
-        "CPU, of one core"
-    );
-    println!(
-        "  {:<32} {peak:>9.1} MiB (at most {MOST_MEMORY})",
-        "memory at its peak"
-    );
-    println!(
-        "  {:<32} {:>9.1} MiB",
-        "memory",
-        memory("process_resident_memory_bytes")
-    );
-    println!("  {:<32} {:>9}", "writes meanwhile", api.writes() - writes);
     ensure!(seen == REVISIONS, "only {seen} revisions are scaled");
     ensure!(cpu <= MOST_CPU && peak <= MOST_MEMORY, "above the budget");
-    Ok(())
+    Ok(vec![table])
 }
 
 async fn metrics(admin: Gateway) -> Result<Metrics> {
