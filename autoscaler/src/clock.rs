@@ -13,5 +13,10 @@ pub(crate) fn elapsed(then: Timestamp, now: Timestamp) -> Duration {
 
 /// `now` less one second: the newest second that is over.
 pub(crate) fn last_whole_second(now: Timestamp) -> Timestamp {
-    Timestamp::from_second(now.as_second() - 1).unwrap_or(now)
+    seconds_before(now, 1)
+}
+
+/// The second that was so many before that of `now`.
+pub(crate) fn seconds_before(now: Timestamp, seconds: i64) -> Timestamp {
+    Timestamp::from_second(now.as_second() - seconds).unwrap_or(now)
 }

@@ -20,7 +20,7 @@ use prost::Message as _;
 use runtime::shutdown::Shutdown;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tracing::{debug, warn};
 
 use crate::id::RevisionId;
@@ -34,6 +34,8 @@ const LARGEST_FRAME: usize = 4 << 20;
 /// How often a silent activator is asked for a sign of life, and how often it may stay away.
 const PING: Duration = Duration::from_secs(5);
 const MISSED_PINGS: u32 = 3;
+/// When a replica that has connected is told what it has missed: it knows its revisions by then.
+const HISTORY: Duration = Duration::from_secs(5);
 /// Longest time for activators to hear that we go.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// Close code "service restart": clients come back at once.
@@ -120,8 +122,17 @@ async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed = 0;
+    let mut history = std::pin::pin!(sleep(HISTORY));
+    let mut told = teller == Teller::Activator;
     loop {
         tokio::select! {
+            () = &mut history, if !told => {
+                told = true;
+                if let Err(error) = tell_history(&mut socket, &desk.ledger).await {
+                    return debug!(%error, "history was not taken");
+                }
+                continue;
+            }
             frame = socket.recv() => match frame {
                 Some(Ok(Message::Binary(bytes))) => desk.take(&bytes, teller, Timestamp::now()),
                 Some(Ok(Message::Close(_))) | None => return,
@@ -140,6 +151,14 @@ async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
         }
         missed = 0;
     }
+}
+
+/// Tells another replica what it may have missed.
+async fn tell_history(socket: &mut WebSocket, ledger: &Ledger) -> Result<(), axum::Error> {
+    for frame in peers::history::frames(ledger, Timestamp::now()) {
+        socket.send(Message::Binary(frame)).await?;
+    }
+    Ok(())
 }
 
 /// Says that we go, and hears the other side out: what it has sent already would otherwise make the

@@ -1,9 +1,16 @@
 //! Gauges per revision (contract/data-plane 5.1). They go when their revision goes.
+//!
+//! A row of numbers for each revision, which becomes metrics when somebody asks: gauges that always
+//! exist would cost each revision 17 KiB, a row costs half of one.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use prometheus::core::Collector;
-use prometheus::{Gauge, GaugeVec, Opts, Registry};
+use parking_lot::Mutex;
+use prometheus::Registry;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Gauge, LabelPair, Metric as Series, MetricFamily, MetricType};
 
 use crate::decide::{Decision, Load};
 use crate::pods::PodCounts;
@@ -22,24 +29,14 @@ pub type Labels = [String; 4];
 
 macro_rules! gauges {
     ($($field:ident $name:literal $help:literal,)*) => {
-        #[derive(Clone)]
-        struct Families { $($field: GaugeVec,)* }
+        /// The numbers of one revision; nothing where a gauge does not apply.
+        #[derive(Clone, Copy, Debug, Default, PartialEq)]
+        struct Row { $($field: Option<f64>,)* }
 
-        struct Handles { $($field: Gauge,)* }
+        /// A gauge: its name, what it means, and where it stands in a row.
+        type Column = (&'static str, &'static str, fn(&Row) -> Option<f64>);
 
-        impl Families {
-            fn new() -> Result<Self, prometheus::Error> {
-                Ok(Self { $($field: GaugeVec::new(Opts::new($name, $help), &LABELS)?,)* })
-            }
-
-            fn each(&self) -> Vec<GaugeVec> {
-                vec![$(self.$field.clone(),)*]
-            }
-
-            fn handles(&self, labels: &[&str; 4]) -> Handles {
-                Handles { $($field: self.$field.with_label_values(labels),)* }
-            }
-        }
+        const COLUMNS: &[Column] = &[$(($name, $help, |row| row.$field),)*];
     };
 }
 
@@ -63,16 +60,23 @@ gauges! {
 /// All gauges. Clones share them.
 #[derive(Clone)]
 pub struct Gauges {
-    families: Families,
+    rows: Rows,
+    descriptions: Arc<[Desc]>,
 }
 
-/// The gauges of one revision. Dropping it removes them. Those of load appear with the metric
-/// that the revision is scaled by.
+/// The rows that are shown, and a number that tells rows of the same labels apart: a revision may be
+/// made anew before the old one's row has gone.
+type Rows = Arc<Mutex<BTreeMap<Arc<Labels>, (u64, Row)>>>;
+
+/// The gauges of one revision. Dropping it removes them. Those of load are those of the metric that
+/// the revision is scaled by.
 pub struct RevisionGauges {
-    families: Families,
-    labels: Labels,
-    handles: Handles,
+    rows: Rows,
+    labels: Arc<Labels>,
+    number: u64,
 }
+
+// === impl Gauges ===
 
 impl Gauges {
     /// Registers the gauges.
@@ -80,28 +84,60 @@ impl Gauges {
     /// # Errors
     /// When one of the names is taken in `registry`.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let families = Families::new()?;
-        for family in families.each() {
-            registry.register(Box::new(family))?;
-        }
-        Ok(Self { families })
+        let described = COLUMNS.iter().map(|(name, help, _)| {
+            let labels = LABELS.map(str::to_owned).to_vec();
+            Desc::new(
+                (*name).to_owned(),
+                (*help).to_owned(),
+                labels,
+                Default::default(),
+            )
+        });
+        let gauges = Self {
+            rows: Rows::default(),
+            descriptions: described.collect::<Result<_, _>>()?,
+        };
+        registry.register(Box::new(gauges.clone()))?;
+        Ok(gauges)
     }
 
-    /// The gauges of a revision.
-    pub fn revision(&self, labels: Labels, metric: Metric) -> RevisionGauges {
-        let handles = self.families.handles(&texts(&labels));
-        let gauges = RevisionGauges {
-            families: self.families.clone(),
-            labels,
-            handles,
-        };
-        gauges.remove(gauges.of_other_metric(metric));
-        gauges
+    /// The gauges of a revision; they appear when something is shown.
+    pub fn revision(&self, labels: Labels) -> RevisionGauges {
+        RevisionGauges {
+            rows: Arc::clone(&self.rows),
+            labels: Arc::new(labels),
+            number: rand::random(),
+        }
     }
 }
 
+impl Collector for Gauges {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let rows = self.rows.lock();
+        let families = COLUMNS.iter().map(|(name, help, value)| {
+            let series = rows.iter().filter_map(|(labels, (_, row))| {
+                let value = value(row)?;
+                Some(series(labels, value))
+            });
+            let mut family = MetricFamily::default();
+            family.set_name((*name).to_owned());
+            family.set_help((*help).to_owned());
+            family.set_field_type(MetricType::GAUGE);
+            family.set_metric(series.collect());
+            family
+        });
+        families.collect()
+    }
+}
+
+// === impl RevisionGauges ===
+
 impl RevisionGauges {
-    /// Shows a decision and what it was made from.
+    /// Shows a decision and what it was made from. What is not known stays as it was.
     pub fn show(
         &self,
         rules: &Rules,
@@ -110,70 +146,97 @@ impl RevisionGauges {
         decision: &Decision,
         wanted: Option<u32>,
     ) {
-        let gauges = &self.handles;
-        gauges.count.set(pods.ready.into());
-        gauges.not_ready.set(pods.not_ready.into());
-        gauges.pending.set(pods.pending.into());
-        gauges.terminating.set(pods.terminating.into());
-        gauges.excess.set(decision.excess_burst as f64);
-        gauges.panic_mode.set(u32::from(decision.panicking).into());
-        decision
-            .by_load
-            .iter()
-            .for_each(|pods| gauges.desired.set((*pods).into()));
-        wanted
-            .iter()
-            .for_each(|pods| gauges.requested.set((*pods).into()));
-        let (stable, panic, target) = match rules.metric {
-            Metric::Concurrency => (
-                &gauges.concurrency_stable,
-                &gauges.concurrency_panic,
-                &gauges.concurrency_target,
-            ),
-            Metric::Rps => (&gauges.rps_stable, &gauges.rps_panic, &gauges.rps_target),
-        };
-        target.set(rules.spec.target.per_pod);
-        if let Some(load) = load {
-            stable.set(load.stable);
-            panic.set(load.panic);
-        }
-    }
-
-    fn of_other_metric(&self, metric: Metric) -> [&GaugeVec; 3] {
-        let all = &self.families;
-        match metric {
-            Metric::Concurrency => [&all.rps_stable, &all.rps_panic, &all.rps_target],
-            Metric::Rps => [
-                &all.concurrency_stable,
-                &all.concurrency_panic,
-                &all.concurrency_target,
-            ],
-        }
-    }
-
-    fn remove<'a>(&self, families: impl IntoIterator<Item = &'a GaugeVec>) {
-        for family in families {
-            // Fails only for gauges that are gone already.
-            let _ = family.remove_label_values(&texts(&self.labels));
-        }
+        let mut rows = self.rows.lock();
+        let before = rows
+            .get(&self.labels)
+            .filter(|(number, _)| *number == self.number);
+        let before = before.map(|(_, row)| *row).unwrap_or_default();
+        let row = before.after(rules, pods, load, decision, wanted);
+        rows.insert(Arc::clone(&self.labels), (self.number, row));
     }
 }
 
 impl Drop for RevisionGauges {
     fn drop(&mut self) {
-        self.remove(&self.families.each());
+        let mut rows = self.rows.lock();
+        if rows
+            .get(&self.labels)
+            .is_some_and(|(number, _)| *number == self.number)
+        {
+            rows.remove(&self.labels);
+        }
     }
 }
 
-fn texts(labels: &Labels) -> [&str; 4] {
-    labels.each_ref().map(String::as_str)
+// === impl Row ===
+
+impl Row {
+    fn after(
+        self,
+        rules: &Rules,
+        pods: PodCounts,
+        load: Option<Load>,
+        decision: &Decision,
+        wanted: Option<u32>,
+    ) -> Self {
+        let number = |pods: u32| Some(f64::from(pods));
+        let known =
+            |now: Option<u32>, before: Option<f64>| now.map(f64::from).or(before).or(Some(0.0));
+        let common = Self {
+            desired: known(decision.by_load, self.desired),
+            requested: known(wanted, self.requested),
+            count: number(pods.ready),
+            not_ready: number(pods.not_ready),
+            pending: number(pods.pending),
+            terminating: number(pods.terminating),
+            excess: Some(decision.excess_burst as f64),
+            panic_mode: number(u32::from(decision.panicking)),
+            ..Self::default()
+        };
+        let over =
+            |pick: fn(Load) -> f64, before: Option<f64>| load.map(pick).or(before).or(Some(0.0));
+        let target = Some(rules.spec.target.per_pod);
+        match rules.metric {
+            Metric::Concurrency => Self {
+                concurrency_stable: over(|load| load.stable, self.concurrency_stable),
+                concurrency_panic: over(|load| load.panic, self.concurrency_panic),
+                concurrency_target: target,
+                ..common
+            },
+            Metric::Rps => Self {
+                rps_stable: over(|load| load.stable, self.rps_stable),
+                rps_panic: over(|load| load.panic, self.rps_panic),
+                rps_target: target,
+                ..common
+            },
+        }
+    }
+}
+
+fn series(labels: &Labels, value: f64) -> Series {
+    // In the order of the names, as the text is written.
+    let mut pairs: Vec<LabelPair> = LABELS
+        .iter()
+        .zip(labels)
+        .map(|(name, value)| {
+            let mut pair = LabelPair::default();
+            pair.set_name((*name).to_owned());
+            pair.set_value(value.clone());
+            pair
+        })
+        .collect();
+    pairs.sort_by(|one, other| one.name().cmp(other.name()));
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    let mut series = Series::default();
+    series.set_label(pairs);
+    series.set_gauge(gauge);
+    series
 }
 
 impl fmt::Debug for Gauges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Gauges")
-            .field(&self.families.count.desc())
-            .finish()
+        f.debug_struct("Gauges").finish_non_exhaustive()
     }
 }
 
@@ -189,7 +252,6 @@ mod tests {
     use crate::decide::{Decision, Load, Rule};
     use crate::pods::PodCounts;
     use crate::rules::Rules;
-    use crate::target::Metric;
     use crds::autoscaling::PodAutoscaler;
     use crds::config::Settings;
     use prometheus::Registry;
@@ -206,7 +268,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let labels = ["hello", "hello", "hello-00001", "ns"].map(str::to_owned);
-        let revision = gauges.revision(labels, Metric::Concurrency);
+        let revision = gauges.revision(labels.clone());
         let rules = Rules::read(&PodAutoscaler::default(), &Settings::default());
         let decision = Decision {
             wanted: Some(2),
@@ -240,7 +302,15 @@ mod tests {
         ] {
             assert!(text.contains(&line), "{line} is missing in\n{text}");
         }
+        let anew = gauges.revision(labels);
+        anew.show(&rules, PodCounts::default(), None, &decision, None);
         drop(revision);
+        assert_eq!(
+            names().len(),
+            11,
+            "those of the revision that was made anew"
+        );
+        drop(anew);
         assert!(names().is_empty());
     }
 }

@@ -26,7 +26,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use runtime::kube::lease::{Gain, Share};
 use runtime::kube::watch::{Watchable, Watched};
 use runtime::shutdown::Shutdown;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tracing::{Instrument, debug, info_span};
 
@@ -72,6 +72,9 @@ pub struct World {
     pub peers: Arc<Peers>,
     /// Pods per revision.
     pub pods: Arc<Pods>,
+    /// How many revisions may write what is not urgent at the same time. After a start that is all of
+    /// them, and neither we nor the API server have room for that.
+    pub writers: Arc<Semaphore>,
     /// What was decided.
     pub histories: Arc<Histories>,
     /// What is shown.
@@ -79,6 +82,9 @@ pub struct World {
     /// Domain of the cluster's Services, `cluster.local`.
     pub cluster_domain: String,
 }
+
+/// A good number of [`World::writers`].
+pub const WRITERS: usize = 32;
 
 /// A client that can be part of a `Debug` struct.
 #[derive(Clone)]
@@ -101,7 +107,7 @@ pub async fn run(world: Arc<World>, shutdown: Shutdown) -> Result<(), JoinError>
     }
     let mut autoscalers = std::pin::pin!(world.watches.autoscalers.subscribe());
     let mut neighbours = std::pin::pin!(neighbours(&world));
-    let mut gains = std::pin::pin!(world.share.gains());
+    let mut gains = std::pin::pin!(world.share.gains().fuse());
     let mut fleet = Fleet {
         world: Arc::clone(&world),
         tended: HashMap::new(),
@@ -216,14 +222,13 @@ impl Fleet {
     }
 
     fn start(&mut self, id: RevisionId, autoscaler: &PodAutoscaler) {
-        let tender = Tender::new(
-            Arc::clone(&self.world),
-            id.clone(),
-            autoscaler,
-            Timestamp::now(),
-        );
+        let world = Arc::clone(&self.world);
+        let tender = Tender::new(world, id.clone(), autoscaler, Timestamp::now());
+        // Boxed: a future that owned it would have room for it twice.
+        let mut tender = Box::new(tender);
         let span = info_span!("revision", namespace = id.namespace, name = id.name);
-        let task = self.set.spawn(tender.run().instrument(span));
+        let tending = async move { tender.run().await };
+        let task = self.set.spawn(tending.instrument(span));
         debug!(
             namespace = id.namespace,
             name = id.name,

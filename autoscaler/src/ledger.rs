@@ -12,7 +12,7 @@
 mod early;
 mod hearing;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -31,7 +31,7 @@ use early::Early;
 use hearing::Hearing;
 
 /// One report about one revision.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Sample {
     /// Requests in flight, on average over the report's second.
     pub concurrency: f64,
@@ -123,6 +123,23 @@ impl Ledger {
         }
     }
 
+    /// Takes what another replica knows of the second `at`: what we know of it already is part of
+    /// that. A revision that we do not know is left out.
+    pub(crate) fn raise(&self, id: &RevisionId, sample: Sample, at: Timestamp) {
+        let account = self.accounts.lock().get(id).cloned();
+        account
+            .iter()
+            .for_each(|account| account.rings.lock().raise(at, sample));
+    }
+
+    /// All accounts.
+    pub(crate) fn accounts(&self) -> Vec<(RevisionId, Arc<Account>)> {
+        let accounts = self.accounts.lock();
+        let all = accounts.iter();
+        all.map(|(id, account)| (id.clone(), Arc::clone(account)))
+            .collect()
+    }
+
     /// Counts an activator's stream of reports until it is dropped.
     pub fn listen(self: &Arc<Self>, now: Timestamp) -> Stream {
         self.hearing.lock().join(now);
@@ -206,6 +223,25 @@ impl Account {
         self.rings.lock().reported
     }
 
+    /// What is known of the stable window's seconds up to `last`; those without load are left out,
+    /// but for the first.
+    pub(crate) fn seconds(&self, last: Timestamp) -> Vec<(Timestamp, Sample)> {
+        let rings = self.rings.lock();
+        let mut seconds = BTreeMap::<i64, Sample>::new();
+        for (second, concurrency) in rings.concurrency.stable.seconds() {
+            seconds.entry(second).or_default().concurrency = concurrency;
+        }
+        for (second, requests) in rings.requests.stable.seconds() {
+            seconds.entry(second).or_default().requests = requests;
+        }
+        let known = seconds
+            .into_iter()
+            .filter(|(second, _)| *second <= last.as_second());
+        known
+            .filter_map(|(second, sample)| Some((Timestamp::from_second(second).ok()?, sample)))
+            .collect()
+    }
+
     /// Whether the next report of load must wake us: the revision is wanted at zero.
     pub fn doze(&self, dozing: bool) {
         self.dozing.store(dozing, Ordering::Release);
@@ -269,6 +305,17 @@ impl Account {
 impl Rings {
     fn pairs(&mut self) -> [&mut Pair; 2] {
         [&mut self.concurrency, &mut self.requests]
+    }
+
+    fn raise(&mut self, at: Timestamp, sample: Sample) {
+        for (pair, value) in self
+            .pairs()
+            .into_iter()
+            .zip([sample.concurrency, sample.requests])
+        {
+            pair.stable.raise(at, value);
+            pair.panic.raise(at, value);
+        }
     }
 
     fn record(&mut self, at: Timestamp, sample: Sample) {

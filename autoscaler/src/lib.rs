@@ -37,4 +37,5 @@ pub mod serve;
 pub mod sks;
 pub mod status;
 pub mod target;
+mod trim;
 pub mod window;

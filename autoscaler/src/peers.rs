@@ -6,9 +6,13 @@
 //! stamped with the second of their receipt (contract/data-plane 1.9, 1.10); a report with a stamp is
 //! never passed on again. An empty message each second says that an activator is connected here.
 //!
+//! A replica that has just come is told what it has missed ([`history`]), a few seconds after it has
+//! connected: by then it knows its revisions.
+//!
 //! Deliberately absent: upstream's Services named after buckets. There, a report finds its one owner
 //! through them; here all replicas get every report, and nobody has to be found.
 
+pub(crate) mod history;
 mod link;
 
 use std::collections::BTreeMap;

@@ -7,6 +7,8 @@ use runtime::kube::apply::ApplyError;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::trim::trimmed;
+
 /// Name under which the API server knows us as the writer of fields.
 pub const MANAGER: &str = "fermata-autoscaler";
 
@@ -14,7 +16,8 @@ pub const MANAGER: &str = "fermata-autoscaler";
 #[derive(Resource, Clone, Debug, Default, Deserialize)]
 #[resource(inherit = "Deployment")]
 pub struct RevisionDeployment {
-    /// Name, version, labels.
+    /// Name, version, label of the revision.
+    #[serde(deserialize_with = "trimmed")]
     pub metadata: ObjectMeta,
     #[serde(default)]
     spec: DeploymentSpec,

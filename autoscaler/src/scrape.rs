@@ -13,6 +13,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use hyper::StatusCode;
 use jiff::Timestamp;
+use net::contract::name;
 use net::stat::Stat;
 use prost::Message;
 use rand::seq::SliceRandom;
@@ -26,7 +27,6 @@ use crate::ledger::Sample;
 pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 /// Longest wait for a pod.
 const PATIENCE: Duration = Duration::from_secs(3);
-const PATH: &str = "/metrics";
 const ACCEPT: [(&str, &str); 1] = [("accept", "application/protobuf")];
 /// Sample for a population without end: 95 % confidence, a margin of a quarter.
 const LARGEST_SAMPLE: f64 = 1.96 * 1.96 * 100.0 / 25.0;
@@ -161,7 +161,7 @@ fn whole(told: &[Sample], population: usize) -> Sample {
 /// What one pod tells, boxed: rounds of many revisions wait at the same time.
 fn load_of(pod: SocketAddr) -> futures::future::BoxFuture<'static, Result<Sample, PodError>> {
     async move {
-        let (status, body) = ask(&pod.to_string(), PATH, &ACCEPT, PATIENCE).await?;
+        let (status, body) = ask(&pod.to_string(), name::METRICS_PATH, &ACCEPT, PATIENCE).await?;
         if status != StatusCode::OK {
             return Err(PodError::Status(status));
         }

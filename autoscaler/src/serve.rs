@@ -18,6 +18,7 @@ use runtime::ready::Ready;
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::collect::{self, Desk};
@@ -56,55 +57,58 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals()?;
     let tasks = Tasks::new(shutdown.clone());
     let client = runtime::kube::client().await?;
-    let registry = Registry::new();
-    let settings = settings::watch(&tasks, &client, &options.system_namespace).await;
+    let (registry, ready) = (Registry::new(), Ready::default());
+    let synced = ready.gate("watches");
     let (share, election) = candidacy(&options);
-    let world = Arc::new(World {
-        watches: watches(&tasks, &client),
-        settings: settings.clone(),
-        client: ClientHandle(client.clone()),
-        share,
-        ledger: Arc::default(),
-        peers: Arc::new(Peers::new(&registry)?),
-        pods: Arc::default(),
-        histories: Arc::default(),
-        gauges: Gauges::new(&registry)?,
-        cluster_domain: options.cluster_domain.clone(),
-    });
-    let desk = Desk {
-        ledger: Arc::clone(&world.ledger),
-        peers: Arc::clone(&world.peers),
-        shutdown: shutdown.clone(),
-    };
-    let ready = Ready::default();
+    let world = world(&tasks, &client, &registry, &options, share).await?;
     let sources = Sources {
         histories: Arc::clone(&world.histories),
         share: world.share.clone(),
         own: options.pod_ip,
     };
     serve_pages(&tasks, registry, &ready, explain::routes(sources));
+    let desk = Desk {
+        ledger: Arc::clone(&world.ledger),
+        peers: Arc::clone(&world.peers),
+        shutdown: shutdown.clone(),
+    };
     let stats = TcpListener::bind(every_address(port::STATS)).await?;
     meet_peers(&tasks, &client, &options, &desk);
     tasks.spawn("collect", collect::serve(stats, desk));
-    let (synced, watches) = (ready.gate("watches"), world.watches.clone());
-    let stop = shutdown.clone();
-    let system_namespace = options.system_namespace.clone();
-    let starter = tasks.clone();
-    tasks.spawn("readiness", async move {
-        tokio::select! {
-            () = watches.wait_until_synced() => {
-                // Not before: a replica that does not see its revisions must not hold their lease.
-                election.start(&starter, &client, &system_namespace, settings);
-                synced.open();
-            }
-            () = stop.wait() => {}
-        }
-        stop.wait().await;
-        Ok::<(), std::convert::Infallible>(())
-    });
-    tasks.spawn("kpa", kpa::run(world, shutdown));
+    tasks.spawn("kpa", kpa::run(Arc::clone(&world), shutdown.clone()));
     info!(pod = options.pod_name, ip = %options.pod_ip, "autoscaler has started");
+    tokio::select! {
+        () = world.watches.wait_until_synced() => {
+            // Not before: a replica that does not see its revisions must not hold their lease.
+            election.start(&tasks, &client, &options.system_namespace, world.settings.clone());
+            synced.open();
+        }
+        () = shutdown.wait() => {}
+    }
     Ok(tasks.run().await)
+}
+
+/// What all tenders work with. Returns once the settings were read.
+async fn world(
+    tasks: &Tasks,
+    client: &Client,
+    registry: &Registry,
+    options: &Options,
+    share: Share,
+) -> anyhow::Result<Arc<World>> {
+    Ok(Arc::new(World {
+        watches: watches(tasks, client),
+        settings: settings::watch(tasks, client, &options.system_namespace).await,
+        client: ClientHandle(client.clone()),
+        share,
+        ledger: Arc::default(),
+        peers: Arc::new(Peers::new(registry)?),
+        pods: Arc::default(),
+        writers: Arc::new(Semaphore::new(kpa::WRITERS)),
+        histories: Arc::default(),
+        gauges: Gauges::new(registry)?,
+        cluster_domain: options.cluster_domain.clone(),
+    }))
 }
 
 /// Our candidacy for the leases: they stay where they are, for their holder has a history to lose.

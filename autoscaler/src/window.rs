@@ -73,6 +73,25 @@ impl Window {
         *self.bucket(second) += value;
     }
 
+    /// Raises the second of `at` to `value`, if it has less. A second that is too old is left alone.
+    pub fn raise(&mut self, at: Timestamp, value: f64) {
+        let known = self.written.and_then(|span| {
+            let age = span.last - at.as_second();
+            (0..self.length())
+                .contains(&age)
+                .then(|| self.buckets[self.index(at.as_second())])
+        });
+        self.record(at, (value - known.unwrap_or_default()).max(0.0));
+    }
+
+    /// The first second that is still known, and all later ones that are not zero, with their values.
+    pub fn seconds(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
+        let span = self.written.unwrap_or(Span { first: 0, last: -1 });
+        let first = span.first.max(span.last - self.length() + 1);
+        let all = (first..=span.last).map(|second| (second, self.buckets[self.index(second)]));
+        all.filter(move |(second, value)| *second == first || *value != 0.0)
+    }
+
     /// The average at `now`. Linear: over the part of the window that was written, so silence
     /// does not dilute, but a gap between two writes counts as zeros. Zero when all is too old.
     pub fn average(&self, now: Timestamp, algorithm: Algorithm) -> f64 {

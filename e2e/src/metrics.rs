@@ -42,6 +42,21 @@ impl Metrics {
         Ok(Self { lines })
     }
 
+    /// Reads a page of metrics.
+    pub fn read(page: &str) -> Self {
+        Self {
+            lines: page.lines().filter_map(line).collect(),
+        }
+    }
+
+    /// How many series a metric has.
+    pub fn count(&self, name: &str) -> usize {
+        self.lines
+            .iter()
+            .filter(|(key, _)| is_of(key, name))
+            .count()
+    }
+
     /// The sum of a metric, over all replicas and labels.
     pub fn sum(&self, name: &str) -> f64 {
         self.select(name, |_| true)

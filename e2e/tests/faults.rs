@@ -3,6 +3,7 @@
 
 mod faults {
     mod leases;
+    mod scaling;
     mod webhook;
 }
 

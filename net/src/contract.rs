@@ -222,6 +222,8 @@ pub mod name {
     pub const AUTOSCALER_SERVICE: &str = "autoscaler";
     /// Ingress class that our activators serve.
     pub const INGRESS_CLASS: &str = "fermata.ingress.networking.knative.dev";
+    /// Path of statistics and metrics, on every port that has them.
+    pub const METRICS_PATH: &str = "/metrics";
     /// Path of the queue-proxy's admin port that returns when the pod has drained.
     pub const DRAIN_PATH: &str = "/wait-for-drain";
 }

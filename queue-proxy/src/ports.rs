@@ -21,9 +21,6 @@ use tokio::net::TcpListener;
 
 use crate::{drain::Drain, metrics::Metrics, report::Reporter};
 
-/// Where statistics and metrics are.
-const METRICS_PATH: &str = "/metrics";
-
 /// A page that a port shows.
 type Page = Response<Full<Bytes>>;
 
@@ -49,7 +46,7 @@ pub async fn statistics(
         let stat = reporter.stat().encode_to_vec();
         shown("application/protobuf", stat.into())
     };
-    pages(listener, METRICS_PATH, page, until).await;
+    pages(listener, name::METRICS_PATH, page, until).await;
 }
 
 /// Metrics for Prometheus, text.
@@ -59,7 +56,7 @@ pub async fn metrics(
     until: impl Future<Output = ()>,
 ) {
     let page = move || shown("text/plain; version=0.0.4", metrics.text().into());
-    pages(listener, METRICS_PATH, page, until).await;
+    pages(listener, name::METRICS_PATH, page, until).await;
 }
 
 /// The app's preStop hook.

@@ -2,7 +2,6 @@
 
 use crds::autoscaling::{PodAutoscaler, PodAutoscalerStatus};
 use crds::condition::{Truth, Verdicts};
-
 use jiff::Timestamp;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
@@ -53,14 +52,6 @@ pub(super) fn status(
 ) -> PodAutoscalerStatus {
     let before = autoscaler.status.clone().unwrap_or_default();
     let name = autoscaler.metadata.name.as_deref().unwrap_or_default();
-    let active = match (scaler, path) {
-        (Scaler::Foreign, _) => not_owned(KIND, name),
-        (Scaler::Refused, _) => {
-            Truth::no("FailedCreate", format!("Failed to create {KIND} {name:?}."))
-        }
-        (Scaler::There { .. }, Path::Foreign(name)) => not_owned("ServerlessService", name),
-        (Scaler::There { .. }, Path::Unbuilt | Path::Built { .. }) => Truth::True,
-    };
     let (desired, actual) = match scaler {
         Scaler::There { current, desired } => (Some(*desired), Some(*current)),
         Scaler::Foreign | Scaler::Refused => (before.desired_scale, before.actual_scale),
@@ -78,7 +69,7 @@ pub(super) fn status(
         }
     };
     let verdicts = Verdicts::of(vec![
-        (ACTIVE, active),
+        (ACTIVE, active(scaler, path, name)),
         (INITIALIZED, initialized),
         (PATH_READY, path_ready),
     ]);
@@ -90,5 +81,16 @@ pub(super) fn status(
         metrics_service_name: metrics_service_name.to_owned(),
         desired_scale: desired,
         actual_scale: actual,
+    }
+}
+
+fn active(scaler: &Scaler, path: &Path, name: &str) -> Truth {
+    match (scaler, path) {
+        (Scaler::Foreign, _) => not_owned(KIND, name),
+        (Scaler::Refused, _) => {
+            Truth::no("FailedCreate", format!("Failed to create {KIND} {name:?}."))
+        }
+        (Scaler::There { .. }, Path::Foreign(name)) => not_owned("ServerlessService", name),
+        (Scaler::There { .. }, Path::Unbuilt | Path::Built { .. }) => Truth::True,
     }
 }

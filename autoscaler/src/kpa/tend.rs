@@ -5,25 +5,44 @@ use std::sync::Arc;
 
 use crds::autoscaling::{Metric, MetricStatus, PodAutoscaler, PodAutoscalerStatus};
 use crds::condition::{Truth, Verdicts};
-use crds::networking::ServerlessService;
+use crds::networking::{ServerlessService, SksMode};
 use jiff::Timestamp;
 use kube::Client;
 use runtime::kube::apply::{ApplyError, apply, write_status};
 use runtime::kube::owner::is_owned_by;
 
+use crate::rules::Rules;
 use crate::scaler::MANAGER;
 use crate::sks::{self, Path};
 use crate::status::is_news;
 
 use super::pass::{Pass, Seen};
 
-/// What should be stored.
+/// Work to do, and why.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub(super) grounds: Grounds,
+    pub(super) wanted: Wanted,
+    pub(super) stored: Stored,
+}
+
+/// All that decides about what should be stored, and what is: while it stays, there is nothing to do.
+/// Kept instead of the objects themselves, which are ten times as large.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Grounds {
+    versions: Versions,
+    rules: Rules,
+    mode: SksMode,
+    activators: i32,
+    measured: Truth,
+    status: PodAutoscalerStatus,
+}
+
+/// The objects that should be stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Wanted {
     path: Option<ServerlessService>,
     metric: Option<Metric>,
-    measured: Truth,
-    status: PodAutoscalerStatus,
 }
 
 /// What is stored, as far as we have seen.
@@ -34,12 +53,31 @@ pub(super) struct Stored {
     pub(super) metric: Option<Arc<Metric>>,
 }
 
-/// Versions of what is stored: while they and the wishes stay, there is nothing to do.
+/// Versions of what is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Versions([Option<String>; 3]);
+struct Versions([Option<String>; 3]);
+
+impl Grounds {
+    pub(super) fn of(
+        seen: &Seen<'_>,
+        pass: &Pass,
+        (measured, status): (Truth, PodAutoscalerStatus),
+        stored: &Stored,
+    ) -> Self {
+        Self {
+            versions: stored.versions(),
+            rules: seen.rules.clone(),
+            mode: pass.mode,
+            activators: pass.activators,
+            measured,
+            status,
+        }
+    }
+}
 
 impl Wanted {
-    pub(super) fn of(seen: &Seen<'_>, pass: &Pass, measured: Truth) -> Self {
+    /// The objects that follow from the grounds.
+    pub(super) fn of(seen: &Seen<'_>, pass: &Pass) -> Self {
         let path = match seen.path {
             Path::Foreign(_) => None,
             Path::Unbuilt | Path::Built { .. } => {
@@ -52,30 +90,20 @@ impl Wanted {
                 Some(sks::wanted_metric(seen.autoscaler, seen.rules, private))
             }
         };
-        Self {
-            path,
-            metric,
-            measured,
-            status: pass.status.clone(),
-        }
-    }
-}
-
-impl Wanted {
-    /// The same with the status left as it is, if it is only put in other words: those wait for a
-    /// tick, and more of them may have gathered by then.
-    pub(super) fn without_mere_words(mut self, stored: &Stored) -> Self {
-        if let Some(old) = &stored.autoscaler.status
-            && !is_news(old, &self.status)
-        {
-            self.status = old.clone();
-        }
-        self
+        Self { path, metric }
     }
 }
 
 impl Stored {
-    pub(super) fn versions(&self) -> Versions {
+    /// `status`, or the stored one if that only puts it in other words: those wait for a tick, and more
+    /// of them may have gathered by then.
+    pub(super) fn without_mere_words(&self, status: &PodAutoscalerStatus) -> PodAutoscalerStatus {
+        let stored = self.autoscaler.status.as_ref();
+        let same = stored.filter(|stored| !is_news(stored, status));
+        same.unwrap_or(status).clone()
+    }
+
+    fn versions(&self) -> Versions {
         Versions([
             self.autoscaler.metadata.resource_version.clone(),
             self.path
@@ -92,11 +120,12 @@ impl Stored {
 ///
 /// # Errors
 /// See [`ApplyError`]; what was not reached is written next time.
-pub(super) async fn tend(
-    client: &Client,
-    wanted: &Wanted,
-    stored: &Stored,
-) -> Result<(), ApplyError> {
+pub(super) async fn tend(client: &Client, errand: &Errand) -> Result<(), ApplyError> {
+    let Errand {
+        grounds,
+        wanted,
+        stored,
+    } = errand;
     if let Some(path) = &wanted.path {
         apply(client, MANAGER, path, stored.path.as_deref()).await?;
     }
@@ -108,13 +137,13 @@ pub(super) async fn tend(
         apply(client, MANAGER, metric, stored.metric.as_deref()).await?;
     }
     if let Some(metric) = stored.metric.as_ref().filter(|metric| ours(metric)) {
-        let status = metric_status(metric, &wanted.measured, Timestamp::now());
+        let status = metric_status(metric, &grounds.measured, Timestamp::now());
         if metric.status.as_ref() != Some(&status) {
             write_status(client, &**metric, &status).await?;
         }
     }
-    if stored.autoscaler.status.as_ref() != Some(&wanted.status) {
-        write_status(client, &*stored.autoscaler, &wanted.status).await?;
+    if stored.autoscaler.status.as_ref() != Some(&grounds.status) {
+        write_status(client, &*stored.autoscaler, &grounds.status).await?;
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ use crate::scrape;
 use crate::sks::Path;
 
 use super::pass::{Mind, Pass, Seen, pass};
-use super::tend::{Stored, Versions, Wanted, tend};
+use super::tend::{Errand, Grounds, Stored, Wanted, tend};
 use super::{World, get};
 use lane::{Lane, LaneState};
 use scraping::Scraping;
@@ -63,9 +63,9 @@ pub(super) struct Tender {
     /// Replicas that we wrote, until the watch shows a version other than the one before.
     written: Option<(Option<String>, u32)>,
     /// What was tended last.
-    tended: Option<(Wanted, Versions)>,
+    tended: Option<Box<Grounds>>,
     /// What waits for the scale write to end.
-    waiting: Option<(Wanted, Stored)>,
+    waiting: Option<Box<Errand>>,
     verified: bool,
     scraping: Scraping,
 }
@@ -118,7 +118,7 @@ impl Tender {
     }
 
     /// Tends the revision until it is dropped.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         let [mut tick, mut round] = [TICK, scrape::PERIOD].map(interval);
         for timer in [&mut tick, &mut round] {
             timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -195,13 +195,21 @@ impl Tender {
     fn act(&mut self, order: &Order<'_>, stored: Stored) {
         self.scale(order);
         self.probe(order);
-        let wanted = Wanted::of(order.seen, order.pass, self.scraping.verdict());
-        let wanted = match order.occasion {
-            Occasion::Tick => wanted,
-            Occasion::Event => wanted.without_mere_words(&stored),
-        };
-        self.tend(&order.term, wanted, stored);
         let (pass, seen) = (order.pass, order.seen);
+        let status = match order.occasion {
+            Occasion::Tick => pass.status.clone(),
+            Occasion::Event => stored.without_mere_words(&pass.status),
+        };
+        let grounds = Grounds::of(seen, pass, (self.scraping.verdict(), status), &stored);
+        if self.tended.as_deref() != Some(&grounds) {
+            let wanted = Wanted::of(seen, pass);
+            let errand = Errand {
+                grounds,
+                wanted,
+                stored,
+            };
+            self.tend(&order.term, Box::new(errand));
+        }
         if let Some(gauges) = &self.gauges {
             gauges.show(
                 seen.rules,
@@ -231,7 +239,7 @@ impl Tender {
             (Some(_), None) => {
                 info!("the revision is ours to scale");
                 let labels = labels(autoscaler, &self.id);
-                self.gauges = Some(self.world.gauges.revision(labels, self.rules.metric));
+                self.gauges = Some(self.world.gauges.revision(labels));
                 self.mind = self.mind.clone().take_over(autoscaler, ready, now);
                 (self.written, self.tended, self.waiting) = (None, None, None);
             }
@@ -312,25 +320,25 @@ impl Tender {
     }
 
     /// Brings what is stored to what is wanted, after the scale write if one is under way.
-    fn tend(&mut self, term: &Term, wanted: Wanted, stored: Stored) {
-        let versions = stored.versions();
-        let same = |(what, at): &(Wanted, Versions)| *what == wanted && *at == versions;
-        if self.tended.as_ref().is_some_and(same) {
-            return;
-        }
+    fn tend(&mut self, term: &Term, errand: Box<Errand>) {
         if self.scaling.state == LaneState::Busy {
             // What the pass that scaled found out is told first, so that no verdict is lost.
-            self.waiting.get_or_insert((wanted, stored));
+            self.waiting.get_or_insert(errand);
             return;
         }
         if !self.tending.take() {
             return;
         }
         let (client, term) = (self.world.client.0.clone(), term.clone());
+        let writers = Arc::clone(&self.world.writers);
         self.work.push(Box::pin(async move {
-            let result = within(term, tend(&client, &wanted, &stored)).await;
+            // Fails only if somebody closed it, and nobody does.
+            let _place = writers.acquire().await;
+            // Boxed, so that those who wait for a place are small.
+            let write = Box::pin(within(term, tend(&client, &errand)));
+            let result = write.await;
             Done::Tended {
-                what: Box::new((wanted, versions)),
+                grounds: Box::new(errand.grounds),
                 result,
             }
         }));
@@ -348,13 +356,13 @@ impl Tender {
                 }
                 self.note_result("scale", result, |tender| &mut tender.scaling);
                 let term = self.world.share.term(&self.id.namespace, &self.id.name);
-                if let (Some((wanted, stored)), Some(term)) = (self.waiting.take(), term) {
-                    self.tend(&term, wanted, stored);
+                if let (Some(errand), Some(term)) = (self.waiting.take(), term) {
+                    self.tend(&term, errand);
                 }
             }
-            Done::Tended { what, result } => {
+            Done::Tended { grounds, result } => {
                 if result.is_ok() {
-                    self.tended = Some(*what);
+                    self.tended = Some(grounds);
                 }
                 self.note_result("tend", result, |tender| &mut tender.tending);
             }

@@ -1,4 +1,4 @@
-//! The stream to one other replica, through all reconnects. It ends when nobody can send to it any
+//! The stream to one other replica, through all reconnects. Reports go out; its history comes in. It ends when nobody can send to it any
 //! more: when the replica's pod is gone.
 
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{SinkExt, StreamExt};
+use jiff::Timestamp;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -14,7 +15,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use tracing::{debug, info};
 
-use super::PATH;
+use super::{PATH, history};
 use crate::backoff::Backoff;
 use crate::ledger::Ledger;
 
@@ -100,6 +101,10 @@ impl Link {
                 },
                 // Reading also answers the other side's pings.
                 read = socket.next() => match read {
+                    Some(Ok(Message::Binary(told))) => {
+                        history::take(&self.ledger, &told, Timestamp::now());
+                        continue;
+                    }
                     Some(Ok(_)) => continue,
                     Some(Err(error)) => return Err(error.into()),
                     None => return Err(Ended::Closed),

@@ -16,12 +16,13 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Own, Peers, address_in, addresses};
+use super::{Own, Peers, address_in, addresses, history};
 use crate::collect::{self, Desk};
 use crate::id::RevisionId;
-use crate::ledger::{Account, Source};
+use crate::ledger::{Account, Ledger, Sample, Source};
 use crate::pods::ObservedPod;
 use crate::rules::Rules;
+use crate::target::Metric;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -192,5 +193,46 @@ fn holders_are_found_by_their_address() {
     );
     for other in ["", "autoscaler-7d-a", "autoscaler-7d-a_somebody"] {
         assert_eq!(address(other), None, "{other}");
+    }
+}
+
+#[test]
+fn a_newcomer_learns_what_it_has_missed_once_however_often_it_is_told() {
+    let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
+    let busy = |concurrency| Sample {
+        concurrency,
+        requests: 2.0 * concurrency,
+    };
+    let [old, new] = [(); 2].map(|()| Ledger::default());
+    let [known, learnt] = [&old, &new].map(|ledger| ledger.open(&id(), &rules(), at(0)));
+    for second in 0..50 {
+        old.record(id(), busy(4.0), at(second));
+    }
+    // What both of them have heard.
+    new.record(id(), busy(4.0), at(47));
+    for _ in 0..2 {
+        for frame in history::frames(&old, at(49)) {
+            history::take(&new, &frame, at(49));
+        }
+    }
+    assert!((known.sum() - 200.0).abs() < 1e-6);
+    assert!(
+        (learnt.sum() - 192.0).abs() < 1e-6,
+        "all but the last two seconds"
+    );
+    for (rules, expected) in [
+        (rules(), 4.0),
+        (
+            Rules {
+                metric: Metric::Rps,
+                ..rules()
+            },
+            8.0,
+        ),
+    ] {
+        let source = Source::Activators { since: None };
+        let load = learnt.load(&rules, source, 1, at(49)).unwrap();
+        assert!((load.stable - expected).abs() < 1e-6, "{load:?}");
+        assert!((load.panic - expected).abs() < 1e-6, "{load:?}");
     }
 }

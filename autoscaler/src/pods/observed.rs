@@ -10,10 +10,13 @@ use kube::Resource;
 use kube::api::ObjectMeta;
 use serde::Deserialize;
 
+use crate::trim::trimmed;
+
 /// A pod, of a revision or of our own Deployment.
 #[derive(Resource, Clone, Debug, Default, Deserialize)]
 #[resource(inherit = "Pod")]
 pub struct ObservedPod {
+    #[serde(deserialize_with = "trimmed")]
     metadata: ObjectMeta,
     #[serde(default)]
     status: PodStatus,

@@ -218,3 +218,41 @@ proptest! {
         prop_assert_eq!(before, ring.buckets.iter().sum::<f64>());
     }
 }
+
+#[test]
+fn raising_takes_the_larger_and_may_be_repeated() {
+    let mut window = Window::new(Duration::from_secs(6));
+    window.record(at(10), 3.0);
+    for _ in 0..2 {
+        for (second, value) in [(8, 4.0), (10, 2.0), (3, 9.0)] {
+            window.raise(at(second), value);
+        }
+    }
+    let seconds: Vec<_> = window.seconds().collect();
+    assert_eq!(
+        seconds,
+        [(at(8).as_second(), 4.0), (at(10).as_second(), 3.0)]
+    );
+    window.raise(at(10), 5.0);
+    window.raise(at(11), 0.0);
+    assert!((window.average(at(11), Algorithm::Linear) - 9.0 / 4.0).abs() < 1e-6);
+}
+
+#[test]
+fn the_first_known_second_is_told_though_it_is_zero() {
+    let mut window = Window::new(Duration::from_secs(6));
+    assert_eq!(window.seconds().count(), 0);
+    window.record(at(0), 1.0);
+    window.record(at(8), 1.0);
+    window.record(at(9), 0.0);
+    let seconds: Vec<_> = window.seconds().collect();
+    assert_eq!(seconds, [(at(8).as_second(), 1.0)]);
+    let mut window = Window::new(Duration::from_secs(6));
+    window.record(at(0), 0.0);
+    window.record(at(3), 1.0);
+    let seconds: Vec<_> = window.seconds().collect();
+    assert_eq!(
+        seconds,
+        [(at(0).as_second(), 0.0), (at(3).as_second(), 1.0)]
+    );
+}

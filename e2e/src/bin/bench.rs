@@ -7,6 +7,7 @@ mod bench {
     pub(crate) mod fleet;
     pub(crate) mod plain;
     pub(crate) mod process;
+    pub(crate) mod scaling;
     pub(crate) mod table;
     pub(crate) mod warm;
     pub(crate) mod webhook;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use bench::table::Table;
-use bench::{cold, document, fleet, warm, webhook};
+use bench::{cold, document, fleet, scaling, warm, webhook};
 use clap::{Parser, ValueEnum};
 use e2e::namespace::{Space, in_namespace};
 use jiff::Timestamp;
@@ -44,15 +45,19 @@ enum Section {
     Webhook,
     /// 500 Services at once.
     Fleet,
+    /// An autoscaler with 1,000 revisions that are reported each second; needs no cluster.
+    Scaling,
 }
 
 impl Section {
-    async fn measure(self, space: &Space) -> Result<Vec<Table>> {
+    async fn measure(self) -> Result<Vec<Table>> {
+        let name = format!("bench-{}", self.name());
         match self {
-            Self::Cold => cold::measure(space).await,
-            Self::Warm => warm::measure(space).await,
-            Self::Webhook => webhook::measure(space).await,
-            Self::Fleet => fleet::measure(space).await,
+            Self::Cold => on_the_cluster(&name, cold::measure).await,
+            Self::Warm => on_the_cluster(&name, warm::measure).await,
+            Self::Webhook => on_the_cluster(&name, webhook::measure).await,
+            Self::Fleet => on_the_cluster(&name, fleet::measure).await,
+            Self::Scaling => scaling::measure().await,
         }
     }
 
@@ -69,20 +74,28 @@ async fn main() -> Result<()> {
         some => some,
     };
     for section in sections {
-        let name = section.name();
-        let start = Instant::now();
-        in_namespace(&format!("bench-{name}"), async |space| {
-            let tables = section.measure(space).await?;
-            println!("  ({name}: {:.0} s)", start.elapsed().as_secs_f64());
-            let Some(path) = &arguments.write else {
-                return Ok(());
-            };
-            document::write(path, &name, &text(&name, &tables))
-        })
-        .await
-        .with_context(|| name.clone())?;
+        let (name, start) = (section.name(), Instant::now());
+        let tables = section.measure().await.with_context(|| name.clone())?;
+        println!("  ({name}: {:.0} s)", start.elapsed().as_secs_f64());
+        if let Some(path) = &arguments.write {
+            document::write(path, &name, &text(&name, &tables))?;
+        }
     }
     Ok(())
+}
+
+/// Measures in a namespace of its own.
+async fn on_the_cluster(
+    name: &str,
+    measure: impl AsyncFnOnce(&Space) -> Result<Vec<Table>>,
+) -> Result<Vec<Table>> {
+    let mut tables = Vec::new();
+    in_namespace(name, async |space| {
+        tables = measure(space).await?;
+        Ok(())
+    })
+    .await?;
+    Ok(tables)
 }
 
 /// A section of the document: its tables, and how and where they were made.

@@ -4,7 +4,7 @@ use runtime::kube::apply::ApplyError;
 use runtime::kube::lease::{Term, TermOver};
 
 use super::lane::Lane;
-use super::{Tender, Versions, Wanted};
+use super::{Grounds, Tender};
 use crate::ledger::Sample;
 use crate::probe::ProbeError;
 use crate::scrape::ScrapeError;
@@ -17,7 +17,7 @@ pub(super) enum Done {
         result: Result<(), Setback>,
     },
     Tended {
-        what: Box<(Wanted, Versions)>,
+        grounds: Box<Grounds>,
         result: Result<(), Setback>,
     },
     Probed(Result<(), ProbeError>),
