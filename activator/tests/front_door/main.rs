@@ -3,6 +3,7 @@
 
 mod announcements;
 mod mapping;
+mod overload;
 mod tls;
 mod world;
 
