@@ -10,6 +10,7 @@
 pub mod announcements;
 pub mod args;
 pub mod certificates;
+pub mod files;
 pub mod fleet;
 pub mod follow;
 pub mod handler;

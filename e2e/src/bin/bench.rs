@@ -2,10 +2,13 @@
 //! Deployment that is scaled from zero to one, and warm requests against the app alone. Then the
 //! webhook, at the rate of a busy cluster, and with objects that nobody should send.
 //!
-//! `bench webhook` measures the webhook only, `bench fleet` many Services at once only. The machine that measures is the one that serves, so compare columns, not machines.
+//! `bench webhook` measures the webhook only, `bench fleet` many Services at once only, `bench overload`
+//! more requests than may wait only. The machine that measures is the one that serves, so compare
+//! columns, not machines.
 
 mod bench {
     pub(crate) mod fleet;
+    pub(crate) mod overload;
     pub(crate) mod webhook;
 }
 
@@ -39,6 +42,7 @@ async fn main() -> Result<()> {
         match std::env::args().nth(1).as_deref() {
             Some("webhook") => return bench::webhook::measure(space).await,
             Some("fleet") => return bench::fleet::measure(space).await,
+            Some("overload") => return bench::overload::measure(space).await,
             _ => {}
         }
         let plain = Plain::create(space).await?;
