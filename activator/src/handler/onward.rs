@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crds::revision::AppProtocol;
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use net::body::Body;
 use net::forward::{self, Upgrade};
 use net::upstream::{NotSentError, Protocol, SendError, Upstream};
@@ -13,8 +13,11 @@ use tracing::debug;
 use super::Door;
 use super::cost;
 use super::refusal::Refusal;
+use crate::cold::{Breakdown, ColdStart};
 use crate::fleet::{Known, Member};
 use crate::throttle::{Start, Ticket};
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A request for a core Service.
 pub(super) struct ToService {
@@ -43,12 +46,29 @@ pub(super) async fn forward(
                 return Err(refused.into());
             }
         };
-        if ticket.start() == Start::Cold {
-            known.metrics.cold_started(start.elapsed());
-        }
+        let granted = match ticket.start() {
+            Start::Warm => None,
+            Start::Cold => {
+                known.metrics.cold_started(start.elapsed());
+                Some(Instant::now())
+            }
+        };
         ticket.name_slot(request.headers_mut());
         match ticket.backend().upstream().send(protocol, request).await {
-            Ok(response) => return Ok((response, ticket)),
+            Ok(mut response) => {
+                if let Some(granted) = granted {
+                    let cold = ColdStart {
+                        arrived: start,
+                        granted,
+                        answered: Instant::now(),
+                    };
+                    let breakdown = member.cold_started(ticket.backend(), cold);
+                    if known.settings.server_timing {
+                        say(&breakdown, &mut response);
+                    }
+                }
+                return Ok((response, ticket));
+            }
             Err(SendError::NotSent {
                 request: unsent,
                 source,
@@ -60,6 +80,13 @@ pub(super) async fn forward(
             }
             Err(final_error) => return Err(Refusal::from(&final_error)),
         }
+    }
+}
+
+/// Adds to what the app says itself.
+fn say(breakdown: &Breakdown, response: &mut Response<Body>) {
+    if let Some(timing) = breakdown.server_timing() {
+        response.headers_mut().append(SERVER_TIMING, timing);
     }
 }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test, the world too")]
 
 mod announcements;
+mod cold;
 mod mapping;
 mod overload;
 mod tls;
