@@ -8,7 +8,7 @@ AT_ONCE := 8
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status kubeconfig images deploy test unit fuzz e2e lint bench gen gen-check
+.PHONY: help demo up down status kubeconfig images deploy test unit fuzz e2e e2e-metrics lint bench gen gen-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -48,13 +48,18 @@ e2e: deploy ## tests on the cluster; the faults come last, and alone
 	@$(RUN) with cargo test -p e2e --test system -- --test-threads=$(AT_ONCE)
 	@$(RUN) with cargo test -p e2e --test faults -- --test-threads=1
 
+e2e-metrics: deploy ## tests that need a metrics server, which the embedded cluster then has
+	@$(RUN) metrics
+	@$(RUN) with cargo test -p e2e --test metrics
+
 lint: ## format and lints; no kube in the sidecar
 	@cargo fmt --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@! cargo tree -p queue-proxy -e normal | grep -w kube
 
-bench: deploy ## a few numbers: cold start, warm requests
-	@$(RUN) program bench
+# SECTIONS="cold warm" measures only these.
+bench: deploy ## numbers beside those without us, for docs/performance.md
+	@ENVOY_IMAGE=$$(e2e/envoy) $(RUN) program bench --write docs/performance.md $(SECTIONS)
 
 gen: ## write the generated files: the CRDs
 	@cargo run -q -p crds --bin crdgen

@@ -14,7 +14,7 @@ use crate::configuration::{Configuration, ConfigurationSpec};
 use crate::domain_mapping::DomainMapping;
 use crate::name::{autoscaling, serving};
 use crate::networking::Ingress;
-use crate::revision::{Revision, RevisionTemplate};
+use crate::revision::{Revision, RevisionSpec, RevisionTemplate};
 use crate::route::{Route, RouteSpec, TrafficTarget};
 use crate::service::{Service, ServiceSpec};
 
@@ -29,17 +29,13 @@ pub struct DefaultingContext<'a> {
 
 /// Fills in a Service. `old` is what it was before an update.
 pub fn default_service(service: &mut Service, old: Option<&Service>, ctx: &DefaultingContext<'_>) {
+    let stored = old.map(|old| &old.spec.template);
     let old = old.map(|old| ServiceSpec {
-        template: old_template(&old.spec.template, &old.metadata, ctx),
+        template: updated_template(&old.spec.template, &old.metadata, ctx),
         traffic: service_traffic(&old.spec.traffic),
     });
-    let old_template = old.as_ref().map(|old| &old.template);
-    default_template(
-        &mut service.spec.template,
-        old_template,
-        &service.metadata,
-        ctx,
-    );
+    let parent = &service.metadata;
+    default_template(&mut service.spec.template, stored, parent, ctx);
     service.spec.traffic = service_traffic(&service.spec.traffic);
     sign(&mut service.metadata, &service.spec, old.as_ref(), ctx);
 }
@@ -50,12 +46,12 @@ pub fn default_configuration(
     old: Option<&Configuration>,
     ctx: &DefaultingContext<'_>,
 ) {
+    let stored = old.map(|old| &old.spec.template);
     let old = old.map(|old| ConfigurationSpec {
-        template: old_template(&old.spec.template, &old.metadata, ctx),
+        template: updated_template(&old.spec.template, &old.metadata, ctx),
     });
-    let old_template = old.as_ref().map(|old| &old.template);
     let parent = &configuration.metadata;
-    default_template(&mut configuration.spec.template, old_template, parent, ctx);
+    default_template(&mut configuration.spec.template, stored, parent, ctx);
     if !is_owned(&configuration.metadata) {
         let (metadata, spec) = (&mut configuration.metadata, &configuration.spec);
         sign(metadata, spec, old.as_ref(), ctx);
@@ -73,22 +69,30 @@ pub fn default_route(route: &mut Route, old: Option<&Route>, ctx: &DefaultingCon
     }
 }
 
-/// Fills in a new Revision; an old one stays as it is.
+/// Fills in a new Revision. An old one stays as it is, and a manifest that is applied again is what
+/// it became the first time.
 pub fn default_revision(
     revision: &mut Revision,
     old: Option<&Revision>,
     ctx: &DefaultingContext<'_>,
 ) {
     revision.spec = canonical::spec(&revision.spec).into_owned();
-    if old.is_none() {
-        // A Revision that somebody makes by hand has no parent whose name could matter.
-        let parent = ObjectMeta::default();
-        pod::default_spec(
-            &mut revision.spec,
-            &parent,
-            pod::Moment::Create,
-            ctx.settings,
-        );
+    // A Revision that somebody makes by hand has no parent whose name could matter.
+    let parent = ObjectMeta::default();
+    let fill = |spec: &mut RevisionSpec, moment| {
+        pod::default_spec(spec, &parent, moment, ctx.settings);
+    };
+    let Some(old) = old else {
+        return fill(&mut revision.spec, pod::Moment::Create);
+    };
+    let old = canonical::spec(&old.spec).into_owned();
+    let filled = [&revision.spec, &old].map(|spec| {
+        let mut spec = spec.clone();
+        fill(&mut spec, pod::Moment::Update);
+        spec
+    });
+    if filled[0] == filled[1] {
+        revision.spec = old;
     }
 }
 
@@ -158,7 +162,9 @@ pub fn default_ingress(ingress: &mut Ingress) {
 }
 
 /// A template that keeps its name is not touched, so that an update of something else can't
-/// collide with the revision that has the name.
+/// collide with the revision that has the name. Only the manifest that made it, applied once more,
+/// is what it became then: to kubectl it has lost its defaults, to its author nothing has changed.
+/// The peer refuses that.
 fn default_template(
     template: &mut RevisionTemplate,
     old: Option<&RevisionTemplate>,
@@ -167,7 +173,10 @@ fn default_template(
 ) {
     *template = canonical::template(template).into_owned();
     let name = template.name();
-    if !name.is_empty() && old.is_some_and(|old| old.name() == name) {
+    if let Some(old) = old.filter(|old| !name.is_empty() && old.name() == name) {
+        if updated_template(template, parent, ctx) == updated_template(old, parent, ctx) {
+            *template = canonical::template(old).into_owned();
+        }
         return;
     }
     let moment = if old.is_none() {
@@ -178,8 +187,9 @@ fn default_template(
     pod::default_spec(&mut template.spec, parent, moment, ctx.settings);
 }
 
-/// What was stored under older settings is compared as if written under today's.
-fn old_template(
+/// A template as an update under today's settings fills it in; so is what was stored under older
+/// ones compared.
+fn updated_template(
     template: &RevisionTemplate,
     parent: &ObjectMeta,
     ctx: &DefaultingContext<'_>,

@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -38,7 +39,13 @@ pub struct Answer {
 /// One HTTP/1.1 connection. After an error it is of no more use.
 #[derive(Debug)]
 pub struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// The body of an answer, piece by piece.
+#[derive(Debug)]
+pub struct Pieces {
+    body: Incoming,
 }
 
 // === impl Gateway ===
@@ -61,17 +68,29 @@ impl Gateway {
 
     /// `GET path` of `host` on a new connection, within `limit`.
     pub async fn get_within(&self, limit: Duration, host: &str, path: &str) -> Result<Answer> {
+        self.send_within(limit, get(host, path)?).await
+    }
+
+    /// `request` on a new connection, within [`PATIENCE`]. It names its host in a header.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer> {
+        self.send_within(PATIENCE, request).await
+    }
+
+    async fn send_within(&self, limit: Duration, request: Request<Full<Bytes>>) -> Result<Answer> {
         let start = Instant::now();
+        let host = request.headers().get(header::HOST);
+        let host = host.map_or("", |host| host.to_str().unwrap_or_default());
+        let what = format!("{host}{}", request.uri());
         let exchange = async {
             let mut connection = self.connect().await?;
-            connection.get(host, path).await
+            connection.send(request).await
         };
         let Ok(answer) = timeout(limit, exchange).await else {
-            bail!("{host}{path}: no answer within {} s", limit.as_secs());
+            bail!("{what}: no answer within {} s", limit.as_secs());
         };
         Ok(Answer {
             took: start.elapsed(),
-            ..answer.with_context(|| format!("{host}{path}"))?
+            ..answer.context(what)?
         })
     }
 
@@ -98,10 +117,12 @@ impl Connection {
 
     /// `GET path` of `host`; waits as long as it takes.
     pub async fn get(&mut self, host: &str, path: &str) -> Result<Answer> {
+        self.send(get(host, path)?).await
+    }
+
+    /// `request`, which names its host in a header; waits as long as it takes.
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Answer> {
         let start = Instant::now();
-        let request = Request::get(path)
-            .header(header::HOST, host)
-            .body(Empty::new())?;
         let response = self
             .sender
             .send_request(request)
@@ -120,6 +141,36 @@ impl Connection {
             took: start.elapsed(),
         })
     }
+
+    /// `request`, whose answer must be 200 and is read as it comes.
+    pub async fn open(&mut self, request: Request<Full<Bytes>>) -> Result<Pieces> {
+        let response = self.sender.send_request(request).await;
+        let response = response.context("no answer")?;
+        ensure!(response.status() == StatusCode::OK, "{}", response.status());
+        let body = response.into_body();
+        Ok(Pieces { body })
+    }
+}
+
+// === impl Pieces ===
+
+impl Pieces {
+    /// The next one; nothing when the body has ended.
+    pub async fn next(&mut self, limit: Duration) -> Result<Option<String>> {
+        let frame = timeout(limit, self.body.frame()).await;
+        let Some(frame) = frame.context("nothing came")? else {
+            return Ok(None);
+        };
+        let data = frame.context("the answer broke off")?.into_data();
+        let data = data.unwrap_or_default();
+        Ok(Some(String::from_utf8_lossy(&data).into_owned()))
+    }
+}
+
+/// `GET path` of `host`, without a body.
+pub fn get(host: &str, path: &str) -> Result<Request<Full<Bytes>>> {
+    let request = Request::get(path).header(header::HOST, host);
+    Ok(request.body(Full::default())?)
 }
 
 /// The host of a URL as status fields have it: `http://hello.default.example.com`.

@@ -54,6 +54,11 @@ impl Cluster {
     pub fn hello_image(&self) -> String {
         format!("{}/samples/hello:1", self.registry)
     }
+
+    /// The image of the app in `samples/apps/subject`.
+    pub fn subject_image(&self) -> String {
+        format!("{}/samples/subject:1", self.registry)
+    }
 }
 
 impl fmt::Debug for Cluster {

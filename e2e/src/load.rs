@@ -49,6 +49,13 @@ pub struct Outcome {
     pub took: Duration,
 }
 
+/// Load that is being sent.
+#[derive(Debug)]
+pub struct Running {
+    left: Arc<AtomicUsize>,
+    task: JoinHandle<Outcome>,
+}
+
 /// Asks a host over and over, in the background, until it is stopped.
 #[derive(Debug)]
 pub struct Prober {
@@ -73,8 +80,19 @@ impl Load {
 
     /// Sends it. Each request may take [`PATIENCE`]; none is repeated.
     pub async fn run(self, gateway: Gateway) -> Outcome {
-        let start = Instant::now();
         let left = Arc::new(AtomicUsize::new(self.requests));
+        self.send(gateway, left).await
+    }
+
+    /// Sends it in the background, until it is stopped or all is sent.
+    pub fn start(self, gateway: Gateway) -> Running {
+        let left = Arc::new(AtomicUsize::new(self.requests));
+        let task = tokio::spawn(self.send(gateway, Arc::clone(&left)));
+        Running { left, task }
+    }
+
+    async fn send(self, gateway: Gateway, left: Arc<AtomicUsize>) -> Outcome {
+        let start = Instant::now();
         let load = Arc::new(self);
         let mut workers = JoinSet::new();
         for _ in 0..load.connections {
@@ -228,6 +246,16 @@ impl fmt::Display for Outcome {
         self.errors
             .iter()
             .try_for_each(|error| write!(f, "; {error}"))
+    }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Sends no more, waits for the answers to what was sent, and tells what became of all.
+    pub async fn stop(self) -> Result<Outcome> {
+        self.left.store(0, Ordering::Relaxed);
+        self.task.await.context("the load ended")
     }
 }
 

@@ -10,6 +10,8 @@ use crate::cluster::{Cluster, SYSTEM};
 
 /// Port of the metrics of every part.
 const PORT: u16 = 9090;
+/// The counter that every client of the API server has.
+const REQUESTS: &str = "fermata_api_requests_total";
 /// Verbs of requests that change nothing.
 const READS: [&str; 3] = ["get", "list", "watch"];
 
@@ -52,31 +54,21 @@ impl Metrics {
     /// Requests to the API server that may have changed something. Leases don't count: they are
     /// renewed whether there is work or not.
     pub fn writes(&self) -> f64 {
-        self.select("fermata_api_requests_total", |key| {
-            let is_read = READS
-                .iter()
-                .any(|verb| key.contains(&format!("verb=\"{verb}\"")));
-            !is_read && !key.contains("resource=\"leases.")
-        })
+        self.select(REQUESTS, is_write)
     }
 
-    /// The same by verb and resource, for people: those that came since `before`.
+    /// The same by verb and resource, for people: those that came since `before`, leases too.
     pub fn writes_since(&self, before: &Self) -> Vec<(String, f64)> {
         let value = |all: &Self, key: &str| all.select(key, |_| true);
         let keys = self.lines.iter().map(|(key, _)| key);
         let mut keys: Vec<&String> = keys
-            .filter(|key| key.starts_with("fermata_api_requests_total"))
-            .filter(|key| {
-                !READS
-                    .iter()
-                    .any(|verb| key.contains(&format!("verb=\"{verb}\"")))
-            })
+            .filter(|key| is_of(key, REQUESTS) && !is_read(key))
             .collect();
         keys.sort();
         keys.dedup();
         let since = keys.into_iter().map(|key| {
             let count = value(self, key) - value(before, key);
-            (key.replace("fermata_api_requests_total", ""), count)
+            (key.replace(REQUESTS, ""), count)
         });
         since.filter(|(_, count)| *count > 0.0).collect()
     }
@@ -94,6 +86,16 @@ impl Metrics {
 fn is_of(key: &str, name: &str) -> bool {
     key.strip_prefix(name)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('{'))
+}
+
+fn is_read(key: &str) -> bool {
+    READS
+        .iter()
+        .any(|verb| key.contains(&format!("verb=\"{verb}\"")))
+}
+
+fn is_write(key: &str) -> bool {
+    !is_read(key) && !key.contains("resource=\"leases.")
 }
 
 /// `name{labels} value`.

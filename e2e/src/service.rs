@@ -32,6 +32,7 @@ pub struct Wanted {
     env: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
     timeout: Option<i64>,
+    automount_token: Option<bool>,
     traffic: Vec<TrafficTarget>,
 }
 
@@ -47,6 +48,7 @@ impl Wanted {
             env: BTreeMap::new(),
             annotations: BTreeMap::new(),
             timeout: None,
+            automount_token: None,
             traffic: Vec::new(),
         }
     }
@@ -76,6 +78,13 @@ impl Wanted {
     #[must_use]
     pub fn annotation(mut self, name: &str, value: &str) -> Self {
         self.annotations.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// No token of a service account: kubelet has less to ask for before the pod starts.
+    #[must_use]
+    pub fn without_token(mut self) -> Self {
+        self.automount_token = Some(false);
         self
     }
 
@@ -114,6 +123,7 @@ impl Wanted {
             timeout_seconds: self.timeout,
             pod: PodSpec {
                 containers: vec![container],
+                automount_service_account_token: self.automount_token,
                 ..PodSpec::default()
             },
             ..RevisionSpec::default()

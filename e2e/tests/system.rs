@@ -8,9 +8,14 @@ mod system {
     mod bad_input;
     mod domain_mapping;
     mod front_door;
+    mod hpa;
     mod install;
     mod lifecycle;
+    mod path;
+    mod pods;
+    mod revisions;
     mod samples;
+    mod scale;
     mod scale_from_zero;
     mod split;
 }

@@ -7,6 +7,7 @@ use super::{
     default_pod_autoscaler, default_revision, default_route, default_service,
 };
 use crate::config::{DefaultsConfig, FeaturesConfig, Settings};
+use crate::revision::Revision;
 use crate::service::Service;
 
 fn object<K: serde::de::DeserializeOwned>(yaml: &str) -> K {
@@ -113,6 +114,50 @@ fn a_template_that_keeps_its_name_is_not_touched() {
     new.spec.template.metadata.as_mut().unwrap().name = Some("s-2".to_owned());
     default_service(&mut new, Some(&old), &ctx);
     assert_eq!(new.spec.template.spec.timeout_seconds, Some(300));
+}
+
+#[test]
+fn a_named_template_that_is_applied_again_is_what_it_became() {
+    let settings = Settings::default();
+    let ctx = DefaultingContext {
+        settings: &settings,
+        user: None,
+    };
+    let applied =
+        service("{template: {metadata: {name: s-1}, spec: {containers: [{image: a/b}]}}}");
+    let mut old = applied.clone();
+    default_service(&mut old, None, &ctx);
+    // kubectl replaces the list that it knows and leaves the rest.
+    let mut again = old.clone();
+    let applied = applied.spec.template.spec.pod.containers;
+    again.spec.template.spec.pod.containers = applied;
+    default_service(&mut again, Some(&old), &ctx);
+    assert_eq!(again, old);
+    again.spec.template.spec.pod.containers[0].image = Some("a/c".to_owned());
+    let changed = again.clone();
+    default_service(&mut again, Some(&old), &ctx);
+    assert_eq!(again, changed);
+}
+
+#[test]
+fn a_revision_that_is_applied_again_is_what_it_became() {
+    let settings = Settings::default();
+    let ctx = DefaultingContext {
+        settings: &settings,
+        user: None,
+    };
+    let spec = serde_yaml::from_str("{containers: [{image: a/b}]}").unwrap();
+    let applied = Revision::new("r", spec);
+    let mut old = applied.clone();
+    default_revision(&mut old, None, &ctx);
+    let mut again = old.clone();
+    again.spec.pod.containers = applied.spec.pod.containers;
+    default_revision(&mut again, Some(&old), &ctx);
+    assert_eq!(again.spec, old.spec);
+    again.spec.pod.containers[0].image = Some("a/c".to_owned());
+    let changed = again.clone();
+    default_revision(&mut again, Some(&old), &ctx);
+    assert_eq!(again.spec, changed.spec);
 }
 
 #[test]

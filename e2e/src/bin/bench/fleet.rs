@@ -14,6 +14,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kube::api::{DeleteParams, ListParams, PostParams};
 use tokio::time::{Instant, sleep};
 
+use super::table::Table;
+
 const SERVICES: usize = 500;
 /// Services that are applied at the same time, as `kubectl apply -f folder/` with some patience.
 const AT_ONCE: usize = 32;
@@ -24,26 +26,39 @@ const IDLE: Duration = Duration::from_secs(30);
 const PARTS: [&str; 2] = ["controller", "autoscaler"];
 const MEBIBYTE: f64 = 1_048_576.0;
 
-/// Prints a table. Services that start with no pod, so that it is the control plane that is measured.
-pub(crate) async fn measure(space: &Space) -> Result<()> {
+/// Services that start with no pod, so that it is the control plane that is measured.
+pub(crate) async fn measure(space: &Space) -> Result<Vec<Table>> {
+    let title = format!("{SERVICES} Services at once, from zero pods");
+    let mut times = Table::new(title, &["seconds"]);
+    let mut stage = |name: &str, start: Instant| {
+        let seconds = start.elapsed().as_secs_f64();
+        times.row(name, vec![format!("{seconds:.1}")]);
+    };
     let before = look(&space.cluster).await?;
     let start = Instant::now();
     apply_all(space).await?;
-    let applied = start.elapsed();
+    stage("all applied", start);
     wait_until_ready(space, start + READY).await?;
-    let ready = start.elapsed();
+    stage("all Ready", start);
     settle(&space.cluster).await?;
     let after = look(&space.cluster).await?;
     sleep(IDLE).await;
     let later = look(&space.cluster).await?;
+    let start = Instant::now();
+    let services = space.api::<Service>();
+    services
+        .delete_collection(&DeleteParams::default(), &ListParams::default())
+        .await?;
+    space.gone::<crds::revision::Revision>("", READY).await?;
+    stage("all deleted", start);
+    let parts = parts(&before, &after, &later);
+    Ok(vec![times, parts, writes(&before, &after)])
+}
 
-    println!("\n{SERVICES} Services at once, from zero pods");
-    println!("  {:<32} {:>9.1} s", "all applied", applied.as_secs_f64());
-    println!("  {:<32} {:>9.1} s", "all Ready", ready.as_secs_f64());
-    println!(
-        "  {:<32} {:>9} {:>9} {:>9} {:>9}",
-        "", "writes", "idle", "peak MiB", "idle CPU"
-    );
+/// What each part needed: before, when all was settled, and [`IDLE`] later.
+fn parts(before: &[Metrics], after: &[Metrics], later: &[Metrics]) -> Table {
+    let columns = ["writes each", "idle writes", "peak MiB", "idle CPU"];
+    let mut table = Table::new("what they need", &columns);
     for (index, part) in PARTS.iter().enumerate() {
         let (before, after, later) = (&before[index], &after[index], &later[index]);
         let each = (after.writes() - before.writes()) / SERVICES as f64;
@@ -51,27 +66,29 @@ pub(crate) async fn measure(space: &Space) -> Result<()> {
         let peak = later.max("fermata_process_resident_memory_peak_bytes") / MEBIBYTE;
         let cpu = |it: &Metrics| it.sum("process_cpu_seconds_total");
         let share = (cpu(later) - cpu(after)) / IDLE.as_secs_f64() * 100.0;
-        println!("  {part:<32} {each:>9.1} {idle:>9.0} {peak:>9.1} {share:>8.1}%");
+        table.row(
+            *part,
+            vec![
+                format!("{each:.1}"),
+                format!("{idle:.0}"),
+                format!("{peak:.1}"),
+                format!("{share:.1} %"),
+            ],
+        );
     }
-    if std::env::var_os("BENCH_VERBOSE").is_some() {
-        for (index, part) in PARTS.iter().enumerate() {
-            for (what, count) in after[index].writes_since(&before[index]) {
-                println!("    {part} {what} {:.2}", count / SERVICES as f64);
-            }
+    table
+}
+
+/// The requests that may have written something, leases included.
+fn writes(before: &[Metrics], after: &[Metrics]) -> Table {
+    let mut table = Table::new("requests for each", &["writes"]);
+    for (index, part) in PARTS.iter().enumerate() {
+        for (what, count) in after[index].writes_since(&before[index]) {
+            let cells = vec![format!("{:.2}", count / SERVICES as f64)];
+            table.row(format!("{part} {what}"), cells);
         }
     }
-    let start = Instant::now();
-    let services = space.api::<Service>();
-    services
-        .delete_collection(&DeleteParams::default(), &ListParams::default())
-        .await?;
-    space.gone::<crds::revision::Revision>("", READY).await?;
-    println!(
-        "  {:<32} {:>9.1} s",
-        "all deleted",
-        start.elapsed().as_secs_f64()
-    );
-    Ok(())
+    table
 }
 
 async fn look(cluster: &Cluster) -> Result<Vec<Metrics>> {

@@ -18,6 +18,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
+use super::table::Table;
+
 const REQUESTS: usize = 20_000;
 /// Connections of ours at the same time: a process of this machine may have 20,000 files.
 const AT_ONCE: usize = 15_000;
@@ -37,8 +39,8 @@ struct Crowd {
     refused: Outcome,
 }
 
-/// Prints a table.
-pub(crate) async fn measure(space: &Space) -> Result<()> {
+/// A revision that takes one request at a time, and another one beside it.
+pub(crate) async fn measure(space: &Space) -> Result<Vec<Table>> {
     let mut service = Wanted::answering(space, "crowd", "here")
         .annotation("autoscaling.knative.dev/max-scale", "1")
         .build();
@@ -58,24 +60,23 @@ pub(crate) async fn measure(space: &Space) -> Result<()> {
     crowd.refused.latencies.sort_unstable();
     let later = resident(space).await?;
 
-    println!("\n{REQUESTS} requests with 64 KiB for a revision that is full");
-    println!("  {:<32} {:>9}", "held", crowd.held);
-    println!("  {:<32} {:>9}", "failed", crowd.failed);
+    let title = format!("{REQUESTS} requests with 64 KiB for a revision that is full");
+    let mut became = Table::new(title, &["requests"]);
+    became.row("held", vec![crowd.held.to_string()]);
     for (answer, count) in &crowd.answers {
-        println!("  {answer:<32} {count:>9}");
+        became.row(answer, vec![count.to_string()]);
     }
+    became.row("failed", vec![crowd.failed.to_string()]);
+    let mut cost = Table::new("what it costs", &["before", "meanwhile"]);
     for percent in [50, 99] {
         let took = crowd.refused.percentile(percent).as_secs_f64() * 1000.0;
-        println!(
-            "  {:<32} {took:>9.1} ms",
-            format!("refused after, p{percent}")
-        );
+        let cells = vec![String::new(), format!("{took:.1}")];
+        cost.row(format!("refused after, p{percent}, ms"), cells);
     }
-    println!("  {:<32} {memory:>9.1} MiB", "activator before");
-    println!("  {:<32} {later:>9.1} MiB", "activator, most");
-    println!("  {:<32} {before:>9.2} ms", "other revision, p99 before");
-    println!("  {:<32} {during:>9.2} ms", "other revision, p99 meanwhile");
-    Ok(())
+    let pair = |before: f64, during: f64| vec![format!("{before:.1}"), format!("{during:.1}")];
+    cost.row("activator, most MiB", pair(memory, later));
+    cost.row("another revision, p99, ms", pair(before, during));
+    Ok(vec![became, cost])
 }
 
 /// Milliseconds.

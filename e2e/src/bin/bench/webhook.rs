@@ -10,14 +10,16 @@ use e2e::namespace::Space;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::table::Table;
+
 const PATHS: [&str; 2] = ["/defaulting", "/resource-validation"];
 const RATE: u32 = 100;
 const TIME: Duration = Duration::from_secs(15);
 const TIMES: usize = 20;
 const MANY: usize = 10_000;
 
-/// Prints a table for the usual object, and one for objects that nobody should send.
-pub(crate) async fn measure(space: &Space) -> Result<()> {
+/// A table for the usual object, and one for objects that nobody should send.
+pub(crate) async fn measure(space: &Space) -> Result<Vec<Table>> {
     let webhook = Webhook::find(space).await?;
     let usual = review("CREATE", &usual(), &Value::Null);
     // A connection of its own for each of the first requests is not what is measured.
@@ -26,27 +28,21 @@ pub(crate) async fn measure(space: &Space) -> Result<()> {
         warm.await.all_good()?;
     }
     let title = format!("webhook, {RATE} req/s each, ms");
-    println!(
-        "\n{title:<34} {:>9} {:>9} {:>9} {:>9}",
-        "p50", "p90", "p99", "max"
-    );
+    let mut table = Table::new(title, &["p50", "p90", "p99", "max"]);
     for path in PATHS {
         let outcome = webhook.load(path, usual.clone(), RATE, TIME).await;
         outcome.all_good()?;
-        let [p50, p90, p99, max] = [50, 90, 99, 100].map(|percent| millis(&outcome, percent));
-        println!("  {path:<32} {p50:>9.2} {p90:>9.2} {p99:>9.2} {max:>9.2}");
+        let cells = [50, 90, 99, 100].map(|percent| millis(&outcome, percent));
+        table.row(path, cells.to_vec());
     }
-    large(&webhook).await
+    Ok(vec![table, large(&webhook).await?])
 }
 
-async fn large(webhook: &Webhook) -> Result<()> {
-    println!(
-        "\n{:<34} {:>9} {:>9} {:>9} {:>9} {:>9}",
-        "webhook, large objects, ms", "KiB", "default", "max", "validate", "max"
-    );
+async fn large(webhook: &Webhook) -> Result<Table> {
+    let columns = ["KiB", "default", "max", "validate", "max"];
+    let mut table = Table::new("webhook, large objects, ms", &columns);
     for (name, body) in shapes() {
-        let size = body.len() >> 10;
-        let mut row = format!("  {name:<32} {size:>9}");
+        let mut cells = vec![(body.len() >> 10).to_string()];
         for path in PATHS {
             let mut connection = webhook.connect().await?;
             let mut outcome = Outcome::default();
@@ -57,16 +53,15 @@ async fn large(webhook: &Webhook) -> Result<()> {
                 outcome.latencies.push(start.elapsed());
             }
             outcome.latencies.sort_unstable();
-            let [p50, max] = [50, 100].map(|percent| millis(&outcome, percent));
-            row += &format!(" {p50:>9.1} {max:>9.1}");
+            cells.extend([50, 100].map(|percent| millis(&outcome, percent)));
         }
-        println!("{row}");
+        table.row(name, cells);
     }
-    Ok(())
+    Ok(table)
 }
 
-fn millis(outcome: &Outcome, percent: usize) -> f64 {
-    outcome.percentile(percent).as_secs_f64() * 1000.0
+fn millis(outcome: &Outcome, percent: usize) -> String {
+    format!("{:.1}", outcome.percentile(percent).as_secs_f64() * 1000.0)
 }
 
 fn shapes() -> Vec<(&'static str, Bytes)> {
