@@ -289,15 +289,18 @@ async fn app(
         *response.status_mut() = StatusCode::BAD_REQUEST;
         return Ok(response);
     }
+    let (head, body) = request.into_parts();
+    // Who answers before the end of a body closes the connection to those who still send.
+    let _ = body.collect().await;
     let now = seen.now.fetch_add(1, Ordering::Relaxed) + 1;
     seen.most.fetch_max(now, Ordering::Relaxed);
     tokio::time::sleep(work).await;
     seen.now.fetch_sub(1, Ordering::Relaxed);
     seen.requests.fetch_add(1, Ordering::Relaxed);
-    let http2 = request.version() == http::Version::HTTP_2;
+    let http2 = head.version == http::Version::HTTP_2;
     seen.by_http2.fetch_add(http2.into(), Ordering::Relaxed);
-    let text = request
-        .headers()
+    let text = head
+        .headers
         .iter()
         .map(|(name, value)| format!("{name}: {value:?}\n"));
     Ok(Response::new(Bytes::from(text.collect::<String>()).into()))
