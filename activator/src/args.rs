@@ -59,7 +59,8 @@ pub struct Args {
     #[arg(long, env = "METRICS_PORT", default_value_t = port::METRICS)]
     pub metrics_port: u16,
     /// Memory that waiting requests of all revisions may cost together, in MiB. What is above is
-    /// answered 503 at once. A waiting request costs its head and 16 KiB for its connection.
+    /// answered 503 at once. A waiting request costs its head, 32 KiB for its connection, and what
+    /// can come of its body meanwhile: at most 64 KiB, or 256 KiB by HTTP/2.
     #[arg(long, env = "QUEUE_MEBIBYTES", default_value_t = 256)]
     pub queue_mebibytes: usize,
     /// Seconds that we go on accepting after SIGTERM: load balancers and endpoints need that long

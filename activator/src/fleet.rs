@@ -2,19 +2,21 @@
 
 mod health;
 mod member;
+mod roster;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::RwLock;
-use tokio::sync::watch;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-pub use member::{Known, Member};
+pub use member::{Known, Member, SlowStart};
 
+use crate::cold::Birth;
 use crate::metrics::Metrics;
 use crate::pods::PodState;
 use crate::revision::{RevisionId, Settings};
@@ -28,19 +30,27 @@ pub struct Fleet {
     budget: Arc<Budget>,
     metrics: Arc<Metrics>,
     probes: TaskTracker,
+    slow: mpsc::Sender<SlowStart>,
+    slow_starts: Mutex<Option<mpsc::Receiver<SlowStart>>>,
 }
+
+/// Slow cold starts that wait to be told. More are not told.
+const SLOW_STARTS: usize = 64;
 
 // === impl Fleet ===
 
 impl Fleet {
     /// Knows nobody yet. `queue_bytes` is what waiting requests may cost together.
     pub fn new(queue_bytes: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        let (slow, slow_starts) = mpsc::channel(SLOW_STARTS);
         Arc::new(Self {
             members: RwLock::default(),
             grown: watch::Sender::new(()),
             budget: Budget::new(queue_bytes),
             metrics,
             probes: TaskTracker::new(),
+            slow,
+            slow_starts: Mutex::new(Some(slow_starts)),
         })
     }
 
@@ -84,6 +94,16 @@ impl Fleet {
             member.forget(&self.metrics);
             self.drop_if_empty(&member);
         }
+    }
+
+    /// The cold starts that a person should know of, for the one who asks first.
+    pub fn slow_starts(&self) -> Option<mpsc::Receiver<SlowStart>> {
+        self.slow_starts.lock().take()
+    }
+
+    /// How far a pod is on its first way. To be told before [`Fleet::pod_changed`].
+    pub fn pod_progressed(&self, id: &RevisionId, pod: &str, birth: Birth) {
+        self.member(id).pod_progressed(pod, birth);
     }
 
     /// A pod is there, new or changed.
@@ -131,7 +151,8 @@ impl Fleet {
         }
         let new = || {
             let (budget, probes) = (Arc::clone(&self.budget), self.probes.clone());
-            Member::new(id.clone(), budget, &self.metrics, probes)
+            let slow = self.slow.clone();
+            Member::new(id.clone(), budget, &self.metrics, probes, slow)
         };
         Arc::clone(self.members.write().entry(id.clone()).or_insert_with(new))
     }

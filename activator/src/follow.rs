@@ -2,23 +2,26 @@
 //! when it has seen all that was there, so that a starting replica is not asked before it knows.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crds::name::serving;
 use crds::networking::Ingress;
-use crds::revision::Revision;
+use crds::revision::{Revision, RevisionSpec};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kube::core::DeserializeGuard;
 use kube::{Api, Client, ResourceExt};
 use net::contract::name::ANNOUNCEMENT_SECRET;
+use runtime::kube::event::{EventKind, Recorder};
 use runtime::ready::Gate;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 use crate::announcements::Announcements;
 use crate::certificates::{Certificates, SECRET_TYPE};
+use crate::cold::{Birth, Now};
 use crate::fleet::Fleet;
 use crate::pods;
 use crate::revision::{RevisionId, Settings};
@@ -115,7 +118,9 @@ pub async fn pods(client: Client, fleet: Arc<Fleet>, synced: Gate) {
                 let Some(id) = pods::revision_of(&pod) else {
                     continue;
                 };
-                fleet.pod_changed(&id, &pod.name_any(), pods::pod_state(&pod), Instant::now());
+                let (name, now) = (pod.name_any(), Now::read());
+                fleet.pod_progressed(&id, &name, Birth::told_by(&pod, now));
+                fleet.pod_changed(&id, &name, pods::pod_state(&pod), now.instant);
                 owners.insert(key(&*pod), id);
             }
             Change::Gone(name) => {
@@ -125,6 +130,20 @@ pub async fn pods(client: Client, fleet: Arc<Fleet>, synced: Gate) {
             }
             Change::Synced => synced.open(),
         }
+    }
+}
+
+/// Tells people of slow cold starts, as events of the Revision, for ever.
+pub async fn slow_starts(fleet: Arc<Fleet>, events: Recorder) {
+    let Some(mut slow) = fleet.slow_starts() else {
+        return pending().await;
+    };
+    while let Some(start) = slow.recv().await {
+        let mut revision = Revision::new(start.id.name(), RevisionSpec::default());
+        revision.metadata.namespace = Some(start.id.namespace().to_owned());
+        revision.metadata.uid = Some(start.uid);
+        let told = events.publish(&revision, EventKind::Warning, "SlowColdStart", start.what);
+        told.await;
     }
 }
 

@@ -1,11 +1,13 @@
 //! The way of a request: probe or not, route, count, wait, forward, answer.
 
 mod books;
+mod cost;
 mod onward;
 mod refusal;
 mod way;
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -302,16 +304,20 @@ impl Handler {
         let present = self.reporter.enter(&member, start);
         let method = request.method().clone();
         let mut books = Books::open(present, Arc::clone(&known), method, start);
-        let answer = async {
-            match forward(&member, &known, protocol, request, start).await {
-                Ok((response, ticket)) => {
-                    books.sent(ticket);
-                    forward::finish(response, upgrade)
+        let answered = {
+            // Pinned here, and not moved on: each move would keep its room in every connection.
+            let answer = pin!(async {
+                match forward(&member, &known, protocol, request, start).await {
+                    Ok((response, ticket)) => {
+                        books.sent(ticket);
+                        forward::finish(response, upgrade)
+                    }
+                    Err(refusal) => refusal.into_response(),
                 }
-                Err(refusal) => refusal.into_response(),
-            }
+            });
+            deadline.bound(answer).await
         };
-        match deadline.bound(answer).await {
+        match answered {
             Ok(response) => {
                 books.answered(response.status());
                 forward::hold(response, books).map(|body| {

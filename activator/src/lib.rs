@@ -10,6 +10,8 @@
 pub mod announcements;
 pub mod args;
 pub mod certificates;
+pub mod cold;
+pub mod files;
 pub mod fleet;
 pub mod follow;
 pub mod handler;
@@ -34,6 +36,7 @@ use kube::{Api, Client};
 use net::tls::Tls;
 use prometheus::Registry;
 use runtime::admin::{self, Admin};
+use runtime::kube::event::Recorder;
 use runtime::ready::{Gate, Ready};
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
@@ -103,6 +106,9 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let services = follow::services(client.clone(), services, ready.gate("services"));
     let system_secrets = Api::namespaced(client.clone(), &args.system_namespace);
     let key = follow::announcement_key(system_secrets, announcements);
+    let pod_name = Some(args.pod_name.clone());
+    let events = Recorder::start(tasks, client.clone(), "fermata-activator", pod_name);
+    let slow_starts = follow::slow_starts(Arc::clone(&fleet), events);
     let pods = follow::pods(client, fleet, ready.gate("pods"));
     until(&drained, tasks, "ingresses", ingresses);
     until(&drained, tasks, "revisions", revisions);
@@ -110,6 +116,7 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     until(&drained, tasks, "services", services);
     until(&drained, tasks, "announcement key", key);
     until(&drained, tasks, "pods", pods);
+    until(&drained, tasks, "slow starts", slow_starts);
     until(
         &drained,
         tasks,

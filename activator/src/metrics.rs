@@ -10,6 +10,7 @@ use prometheus::{
     IntGaugeVec, Opts, Registry,
 };
 
+use crate::cold::{Breakdown, Phase};
 use crate::revision::{RevisionId, Settings};
 
 /// The boundaries of upstream, and some more: a slow image is beyond 10 s.
@@ -26,6 +27,7 @@ const REVISION: [&str; 4] = [
     "k8s_namespace_name",
 ];
 const SHORT: [&str; 2] = ["kn_revision_name", "k8s_namespace_name"];
+const PHASE: [&str; 3] = ["phase", "kn_revision_name", "k8s_namespace_name"];
 const PEER: &str = "autoscaler";
 
 /// All metrics of the process.
@@ -36,6 +38,7 @@ pub struct Metrics {
     active: IntGaugeVec,
     durations: HistogramVec,
     cold_starts: HistogramVec,
+    cold_phases: HistogramVec,
     /// Announcements of pods, by what became of them.
     pub announcements: IntCounterVec,
     /// The connection to the autoscaler.
@@ -61,6 +64,7 @@ pub struct RevisionMetrics {
     /// Requests that are here, averaged over the last second.
     pub concurrency: Gauge,
     cold_start: Histogram,
+    cold_phases: HistogramVec,
     durations: Durations,
 }
 
@@ -117,6 +121,14 @@ impl Metrics {
                 .buckets(COLD_START_SECONDS.to_vec()),
                 &REVISION,
             )?,
+            cold_phases: HistogramVec::new(
+                HistogramOpts::new(
+                    "fermata_cold_start_phase_seconds",
+                    "Where the time of cold starts went, once for each pod",
+                )
+                .buckets(COLD_START_SECONDS.to_vec()),
+                &PHASE,
+            )?,
             announcements: IntCounterVec::new(
                 Opts::new(
                     "fermata_announcements_total",
@@ -136,6 +148,7 @@ impl Metrics {
         registry.register(Box::new(self.active.clone()))?;
         registry.register(Box::new(self.durations.clone()))?;
         registry.register(Box::new(self.cold_starts.clone()))?;
+        registry.register(Box::new(self.cold_phases.clone()))?;
         registry.register(Box::new(self.announcements.clone()))?;
         registry.register(Box::new(self.stats.reachable.clone()))?;
         registry.register(Box::new(self.stats.errors.clone()))?;
@@ -159,6 +172,7 @@ impl Metrics {
             active: self.active.with_label_values(&[id.name(), id.namespace()]),
             concurrency: self.concurrency.with_label_values(&labels),
             cold_start: self.cold_starts.with_label_values(&labels),
+            cold_phases: self.cold_phases.clone(),
             durations: Durations {
                 family: self.durations.clone(),
                 revision: labels.map(str::to_owned),
@@ -179,6 +193,10 @@ impl Metrics {
             .remove_label_values(&[id.name(), id.namespace()]);
         let _ = self.concurrency.remove_label_values(revision);
         let _ = self.cold_starts.remove_label_values(revision);
+        for phase in Phase::ALL {
+            let labels = [phase.name(), id.name(), id.namespace()];
+            let _ = self.cold_phases.remove_label_values(&labels);
+        }
         for (method, status, _) in metrics.durations.resolved.read().iter() {
             let labels = metrics.durations.labels(method, *status);
             let _ = self
@@ -224,6 +242,15 @@ impl RevisionMetrics {
     /// Counts a request that came while there was no pod, once it was forwarded.
     pub fn cold_started(&self, waited: Duration) {
         self.cold_start.observe(waited.as_secs_f64());
+    }
+
+    /// Counts where the time of a pod's cold start went.
+    pub fn cold_start_took(&self, id: &RevisionId, breakdown: &Breakdown) {
+        for (phase, took) in breakdown.phases() {
+            let labels = [phase.name(), id.name(), id.namespace()];
+            let histogram = self.cold_phases.with_label_values(&labels);
+            histogram.observe(took.as_secs_f64());
+        }
     }
 }
 

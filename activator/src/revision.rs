@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crds::name::serving;
+use crds::name::{fermata, serving};
 use crds::revision::{AppProtocol, Revision};
 use kube::ResourceExt;
 use net::timeout::Limits;
@@ -36,6 +36,8 @@ pub struct Settings {
     pub limit: Option<NonZeroU32>,
     /// How long a request may take; waiting for a pod counts.
     pub limits: Limits,
+    /// Whether answers tell where a cold start's time went.
+    pub server_timing: bool,
 }
 
 // === impl RevisionId ===
@@ -101,6 +103,10 @@ impl Settings {
                 response_start: seconds(spec.response_start_timeout_seconds),
                 idle: seconds(spec.idle_timeout_seconds),
             },
+            server_timing: revision
+                .annotations()
+                .get(fermata::SERVER_TIMING)
+                .is_some_and(|value| value == "true"),
         }
     }
 }
@@ -146,6 +152,8 @@ mod tests {
         revision.metadata.uid = Some("uid-1".into());
         revision.metadata.labels =
             Some([("serving.knative.dev/service".into(), "cart".into())].into());
+        revision.metadata.annotations =
+            Some([("fermata.dev/server-timing".into(), "true".into())].into());
         assert_eq!(
             RevisionId::of(&revision),
             Some(RevisionId::new("shop", "cart-00001"))
@@ -163,6 +171,7 @@ mod tests {
                     response_start: Some(Duration::from_secs(2)),
                     idle: None,
                 },
+                server_timing: true,
             }
         );
     }

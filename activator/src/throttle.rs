@@ -16,13 +16,12 @@ mod loans;
 mod seek;
 #[cfg(test)]
 mod tests;
+mod ticket;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use http::HeaderMap;
-use net::contract::header;
 use parking_lot::Mutex;
 use prometheus::IntGauge;
 use tokio::sync::futures::Notified;
@@ -34,6 +33,7 @@ use budget::Bytes;
 use line::Line;
 pub use line::Turn;
 use loans::{Borrowed, Loan};
+pub use ticket::Ticket;
 
 use crate::revision::RevisionId;
 
@@ -55,16 +55,6 @@ pub struct Throttle {
     changed: Notify,
     /// Makes our order of pods another one than that of other replicas.
     seed: u64,
-}
-
-/// The right to send one request to a pod. Dropping it frees the slot.
-#[derive(Debug)]
-pub struct Ticket {
-    throttle: Option<Arc<Throttle>>,
-    backend: Arc<Backend>,
-    turn: Turn,
-    start: Start,
-    loan: Option<Loan>,
 }
 
 /// What a request found when it came.
@@ -353,47 +343,6 @@ impl State {
 
     fn someone_needs_a_slot(&self) -> bool {
         self.limit.is_some() && self.line.len() > 0
-    }
-}
-
-// === impl Ticket ===
-
-impl Ticket {
-    /// The pod to send to.
-    pub fn backend(&self) -> &Arc<Backend> {
-        &self.backend
-    }
-
-    /// Whether there was a pod when the request came.
-    pub fn start(&self) -> Start {
-        self.start
-    }
-
-    /// The place in the line, to go back to if the pod never took the request.
-    pub fn turn(&self) -> Turn {
-        self.turn
-    }
-
-    /// Tells the pod which of its slots the request uses; another attempt's word is forgotten.
-    pub fn name_slot(&self, headers: &mut HeaderMap) {
-        match &self.loan {
-            Some(loan) => headers.insert(header::SLOT, loan.id().clone()),
-            None => headers.remove(header::SLOT),
-        };
-    }
-
-    /// Frees the slot without looking for who could use it: the caller looks.
-    fn surrender(mut self) {
-        self.throttle = None;
-        self.backend.free(self.loan.take(), 0);
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Some(throttle) = self.throttle.take() {
-            throttle.release(&self.backend, self.loan.take());
-        }
     }
 }
 

@@ -2,6 +2,12 @@
 
 use md5::{Digest, Md5};
 
+/// Annotations of our own.
+pub mod fermata {
+    /// Annotation of a Revision: `true` tells in `Server-Timing` where a cold start's time went.
+    pub const SERVER_TIMING: &str = "fermata.dev/server-timing";
+}
+
 /// Labels and annotations of `serving.knative.dev`.
 pub mod serving {
     /// Group and prefix.

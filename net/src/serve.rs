@@ -21,7 +21,7 @@ use tokio::{
 use tracing::warn;
 
 use connection::Server;
-pub use settings::{BadSetting, HeadLimits, ServeSettings, head_bytes};
+pub use settings::{BadSetting, HeadLimits, STREAM_WINDOW, ServeSettings, head_bytes};
 
 // === serve ===
 

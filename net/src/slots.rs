@@ -3,7 +3,8 @@
 //! A slot is lent to an activator for as long as it keeps one HTTP/2 stream open: the answer to its
 //! ask begins when a slot is free, and ends when the activator, or its process, goes. Requests that
 //! name the loan use that slot; requests that name none wait in the same line as asks do. As soon as
-//! somebody waits, all borrowers are told so, and each gives its slot back when it can spare it.
+//! somebody waits, all borrowers are told so, and each gives its slot back when it can spare it; from
+//! one that lets it lie idle it is taken.
 //! So an activator knows before it sends a request that the pod will work on it at once, and no slot
 //! is kept from those who wait. The pod is the only judge: nothing that activators believe can break
 //! its limit.
@@ -28,17 +29,22 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::HeaderValue;
 use http_body::{Body as HttpBody, Frame};
 use parking_lot::Mutex;
+use tokio::time::sleep;
 
 use crate::{
     body::BodyError,
     breaker::{Breaker, Full, Permit},
 };
+
+/// How long a borrower may take to give an idle slot back that somebody waits for.
+const FORBEARANCE: Duration = Duration::from_secs(1);
 
 /// What a borrower reads when somebody waits.
 const WANTED: &[u8] = b"w";
@@ -58,7 +64,10 @@ pub struct Slots {
 pub struct Loan {
     id: HeaderValue,
     book: Book,
+    lent: Arc<Lent>,
     wanted: Option<Event>,
+    /// Since it is wanted: it lies idle.
+    neglected: Option<Event>,
     end: Option<Event>,
 }
 
@@ -124,13 +133,15 @@ impl Slots {
             _permit: permit,
             in_use: AtomicBool::new(false),
         });
-        self.book.lock().insert(id.clone(), lent);
+        self.book.lock().insert(id.clone(), Arc::clone(&lent));
         let breaker = self.breaker.clone();
         let wanted = async move { breaker.wanted().await };
         Ok(Loan {
             id,
             book: Arc::clone(&self.book),
+            lent,
             wanted: Some(Box::pin(wanted)),
+            neglected: None,
             end: None,
         })
     }
@@ -168,18 +179,32 @@ impl HttpBody for Loan {
     type Data = Bytes;
     type Error = BodyError;
 
-    /// One frame when somebody waits; the end when the lender goes.
+    /// One frame when somebody waits; the end when the lender goes, or when the slot lies idle
+    /// although somebody waits.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if has_come(&mut self.end, cx) {
+        if has_come(&mut self.end, cx) || has_come(&mut self.neglected, cx) {
             return Poll::Ready(None);
         }
         if !has_come(&mut self.wanted, cx) {
             return Poll::Pending;
         }
+        self.neglected = Some(Box::pin(neglected(Arc::clone(&self.lent))));
+        // Whoever ends it must be woken by it.
+        cx.waker().wake_by_ref();
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(WANTED)))))
+    }
+}
+
+/// Ends when a slot that somebody waits for lies idle: its borrower is gone, or doesn't play fair.
+async fn neglected(lent: Arc<Lent>) {
+    loop {
+        sleep(FORBEARANCE).await;
+        if lent.is_idle() {
+            return;
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use net::{
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
-use crate::checks::{Check, Checks, ProbeSpec};
+use crate::checks::{Check, Checks, ProbeSpec, SpecError};
 
 /// What the pod's author wants.
 #[derive(Clone, Debug)]
@@ -213,10 +213,12 @@ fn checks(read: Read<'_>, user_port: u16) -> Result<Checks, ArgsError> {
         OneOrMany::One(spec) => vec![*spec],
         OneOrMany::Many(specs) => specs,
     };
-    let checks: Result<Vec<Check>, _> = specs
-        .into_iter()
-        .map(|spec| Check::try_from_spec(spec, user_port))
-        .collect();
+    let http2 = optional(read, env::ENABLE_HTTP2_AUTO_DETECTION)?.unwrap_or(false);
+    let check = |spec| {
+        let check = Check::try_from_spec(spec, user_port)?;
+        Ok::<_, SpecError>(check.detecting_http2(http2))
+    };
+    let checks: Result<Vec<Check>, _> = specs.into_iter().map(check).collect();
     let checks = checks.map_err(|error| invalid(name, text, &error))?;
     Ok(match checks.as_slice() {
         [] => Checks::of_port(user_port),

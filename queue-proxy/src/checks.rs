@@ -36,8 +36,15 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
     Tcp,
-    Http { uri: Uri, headers: Box<HeaderMap> },
-    Grpc { service: String },
+    Http {
+        uri: Uri,
+        headers: Box<HeaderMap>,
+        /// Whether an app that doesn't answer by HTTP/1.1 is asked by HTTP/2.
+        http2: bool,
+    },
+    Grpc {
+        service: String,
+    },
 }
 
 /// When and how often.
@@ -136,6 +143,15 @@ impl Check {
         }
     }
 
+    /// The same where apps may know HTTP/2 only (feature `autodetect-http2`).
+    #[must_use]
+    pub fn detecting_http2(mut self, on: bool) -> Self {
+        if let Kind::Http { http2, .. } = &mut self.kind {
+            *http2 = on;
+        }
+        self
+    }
+
     /// Whether it asks something in its own pod.
     pub fn is_of_this_pod(&self) -> bool {
         self.address.ip().is_loopback()
@@ -145,7 +161,19 @@ impl Check {
         let answer = async {
             match &self.kind {
                 Kind::Tcp => self.listens().await,
-                Kind::Http { uri, headers } => self.answers(uri, headers).await,
+                Kind::Http {
+                    uri,
+                    headers,
+                    http2,
+                } if *http2 => {
+                    // An app that waits for more of what it doesn't know must leave us some time.
+                    let first = self.answers(Protocol::Http1, uri, headers);
+                    let first = timeout(self.rhythm.timeout / 2, first).await;
+                    first.unwrap_or(false) || self.answers(Protocol::Http2, uri, headers).await
+                }
+                Kind::Http { uri, headers, .. } => {
+                    self.answers(Protocol::Http1, uri, headers).await
+                }
                 Kind::Grpc { service } => grpc::serves(&self.upstream(), service).await,
             }
         };
@@ -157,11 +185,14 @@ impl Check {
         matches!(timeout(self.rhythm.timeout, connect).await, Ok(Ok(_)))
     }
 
-    async fn answers(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+    async fn answers(&self, protocol: Protocol, uri: &Uri, headers: &HeaderMap) -> bool {
         let mut request = Request::new(Body::Empty);
         uri.clone_into(request.uri_mut());
         headers.clone_into(request.headers_mut());
-        match self.upstream().send(Protocol::Http1, request).await {
+        if protocol == Protocol::Http2 {
+            request.headers_mut().remove(header::CONNECTION);
+        }
+        match self.upstream().send(protocol, request).await {
             Ok(response) => matches!(response.status().as_u16(), 200..=399),
             Err(_) => false,
         }

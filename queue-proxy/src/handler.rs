@@ -1,7 +1,7 @@
 //! The way of a request through the sidecar (contract/data-plane 3.2): probe or not, count, clean,
 //! wait for a slot, forward, bound in time, log.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -159,7 +159,11 @@ impl Handler {
         let deadline = Deadline::new(self.limits, start, TIMED_OUT);
         let accepted = self.head.admit(&request);
         let answered = match accepted.and_then(|()| clean(&mut request, peer)) {
-            Ok(()) => deadline.bound(self.answer_of_app(request, loan)).await,
+            Ok(()) => {
+                // Pinned here, and not moved on: each move would keep its room in every connection.
+                let answer = pin!(self.answer_of_app(request, loan));
+                deadline.bound(answer).await
+            }
             Err(refusal) => Ok(refused(refusal).map(Timed::free)),
         };
         let response = answered

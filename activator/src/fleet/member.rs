@@ -1,17 +1,19 @@
 //! One revision: its rules, its line, its pods.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use net::upstream::{Upstream, UpstreamSettings};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
-use super::health::{Health, Record};
+use super::health::Health;
+use super::roster::{Pod, Pods};
+use crate::cold::{Birth, Breakdown, ColdStart};
 use crate::metrics::{Metrics, RevisionMetrics};
 use crate::pods::PodState;
 use crate::prober;
@@ -23,9 +25,6 @@ use crate::throttle::{Backend, Budget, Refused, Throttle};
 /// enough for one retry of kubelet, far below the time that a request may take.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A dead node must not hold a request for long, and one lost SYN (1 s) must not fail it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// One revision as the front door sees it.
 #[derive(Debug)]
 pub struct Member {
@@ -35,6 +34,18 @@ pub struct Member {
     load: Mutex<Load>,
     pods: Mutex<BTreeMap<String, Pod>>,
     probes: TaskTracker,
+    slow: mpsc::Sender<SlowStart>,
+}
+
+/// A cold start that a person should know of.
+#[derive(Clone, Debug)]
+pub struct SlowStart {
+    /// The revision.
+    pub id: RevisionId,
+    /// UID of its object.
+    pub uid: String,
+    /// What happened.
+    pub what: String,
 }
 
 /// What the Revision object says, and the metrics that carry its labels.
@@ -46,12 +57,6 @@ pub struct Known {
     pub metrics: RevisionMetrics,
 }
 
-#[derive(Debug)]
-struct Pod {
-    record: Record,
-    backend: Option<Arc<Backend>>,
-}
-
 // === impl Member ===
 
 impl Member {
@@ -60,6 +65,7 @@ impl Member {
         budget: Arc<Budget>,
         metrics: &Metrics,
         probes: TaskTracker,
+        slow: mpsc::Sender<SlowStart>,
     ) -> Arc<Self> {
         let throttle = Throttle::new(id.clone(), None, budget, metrics.queued(&id));
         let load = Mutex::new(Load::new(Instant::now()));
@@ -71,6 +77,7 @@ impl Member {
             load,
             pods,
             probes,
+            slow,
         })
     }
 
@@ -121,10 +128,49 @@ impl Member {
 
     /// Kubernetes told how a pod is.
     pub(super) fn pod_changed(self: &Arc<Self>, name: &str, state: PodState, now: Instant) {
-        let probe = self.pods.lock().change(name, state, now);
+        let (probe, story) = {
+            let mut pods = self.pods.lock();
+            let probe = pods.change(name, state, now);
+            (probe, pods.get_mut(name).and_then(Pod::ended_story))
+        };
+        self.tell(story);
         self.publish();
         if let Some(backend) = probe {
             self.probe(name, backend);
+        }
+    }
+
+    /// Kubernetes told how far a pod is.
+    pub(super) fn pod_progressed(&self, name: &str, birth: Birth) {
+        let mut pods = self.pods.lock();
+        let pod = pods.entry(name.to_owned()).or_insert_with(Pod::unknown);
+        pod.birth = pod.birth.and(birth);
+    }
+
+    /// A request was answered that came when there was no pod. Returns where its time went, as far
+    /// as that is known by now.
+    pub fn cold_started(&self, backend: &Arc<Backend>, cold: ColdStart) -> Breakdown {
+        let mut pods = self.pods.lock();
+        let Some(pod) = pods.values_mut().find(|pod| pod.is(backend)) else {
+            return cold.breakdown(&Birth::default());
+        };
+        let breakdown = pod.ended(cold);
+        let ended = pod.ended_story();
+        drop(pods);
+        self.tell(ended);
+        breakdown
+    }
+
+    fn tell(&self, story: Option<Breakdown>) {
+        let (Some(breakdown), Some(known)) = (story, self.known()) else {
+            return;
+        };
+        known.metrics.cold_start_took(&self.id, &breakdown);
+        debug!(revision = %self.id, %breakdown, "cold start");
+        if let Some(what) = breakdown.complaint() {
+            let (id, uid) = (self.id.clone(), known.settings.uid.clone());
+            // When too many wait, a few of them tell the same story.
+            let _ = self.slow.try_send(SlowStart { id, uid, what });
         }
     }
 
@@ -208,103 +254,5 @@ impl Member {
             backend,
         };
         self.probes.spawn(prober::ask_until_answered(pod));
-    }
-}
-
-// === the pods of a revision ===
-
-/// Steps of the set of pods, each under one lock.
-trait Pods {
-    fn change(&mut self, name: &str, state: PodState, now: Instant) -> Option<Arc<Backend>>;
-    fn announced(&mut self, name: &str, ip: IpAddr, now: Instant) -> Option<Arc<Backend>>;
-    fn suspect(&mut self, backend: &Arc<Backend>) -> Option<String>;
-    fn answered(&mut self, name: &str, backend: &Arc<Backend>) -> bool;
-    fn trouble(&self, long_ago: Instant) -> Option<Arc<str>>;
-}
-
-impl Pods for BTreeMap<String, Pod> {
-    /// Takes a pod's new state; returns its backend if it must be probed from now on.
-    fn change(&mut self, name: &str, state: PodState, now: Instant) -> Option<Arc<Backend>> {
-        let before = self.remove(name);
-        let record = Record::next(before.as_ref().map(|pod| &pod.record), state, now);
-        let backend = record.state.address().map(|address| {
-            let old = before.as_ref().and_then(|pod| pod.backend.clone());
-            old.filter(|old| old.upstream().addr() == address)
-                .unwrap_or_else(|| backend(address))
-        });
-        let probed_already = match (&before, &backend) {
-            (Some(pod), Some(backend)) => pod.is_probed(backend),
-            (None, _) | (_, None) => false,
-        };
-        let probe = record.health == Health::Probed && !probed_already;
-        let pod = Pod { record, backend };
-        let backend = pod.backend.clone().filter(|_| probe);
-        self.insert(name.to_owned(), pod);
-        backend
-    }
-
-    /// Takes an address from the pod itself; returns its backend if that was news.
-    fn announced(&mut self, name: &str, ip: IpAddr, now: Instant) -> Option<Arc<Backend>> {
-        let pod = self.get_mut(name)?;
-        pod.record = pod.record.told(ip, now)?;
-        pod.backend = pod.record.state.address().map(backend);
-        pod.backend.clone()
-    }
-
-    /// Returns the pod's name if it was healthy until now.
-    fn suspect(&mut self, backend: &Arc<Backend>) -> Option<String> {
-        let (name, pod) = self.iter_mut().find(|(_, pod)| pod.is(backend))?;
-        if pod.record.health != Health::Healthy {
-            return None;
-        }
-        pod.record.health = Health::Probed;
-        Some(name.clone())
-    }
-
-    /// Returns whether it is healthy since now.
-    fn answered(&mut self, name: &str, backend: &Arc<Backend>) -> bool {
-        match self.get_mut(name).filter(|pod| pod.is_probed(backend)) {
-            Some(pod) => {
-                pod.record.health = Health::Healthy;
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// What keeps the pods from starting, if there are some and none of them can.
-    fn trouble(&self, long_ago: Instant) -> Option<Arc<str>> {
-        let mut pods = self
-            .values()
-            .filter(|pod| pod.record.state != PodState::Gone)
-            .peekable();
-        pods.peek()?;
-        let mut trouble = None;
-        for pod in pods {
-            trouble = Some(pod.record.stuck(long_ago)?);
-        }
-        trouble.map(|trouble| trouble.to_string().into())
-    }
-}
-
-fn backend(address: SocketAddr) -> Arc<Backend> {
-    let settings = UpstreamSettings {
-        connect_timeout: CONNECT_TIMEOUT,
-        ..UpstreamSettings::default()
-    };
-    Backend::lending(Upstream::new(address, settings))
-}
-
-// === impl Pod ===
-
-impl Pod {
-    fn is(&self, backend: &Arc<Backend>) -> bool {
-        self.backend
-            .as_ref()
-            .is_some_and(|own| Arc::ptr_eq(own, backend))
-    }
-
-    fn is_probed(&self, backend: &Arc<Backend>) -> bool {
-        self.record.health == Health::Probed && self.is(backend)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crds::revision::AppProtocol;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderName, Request, Response};
 use net::body::Body;
 use net::forward::{self, Upgrade};
 use net::upstream::{NotSentError, Protocol, SendError, Upstream};
@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::Door;
+use super::cost;
 use super::refusal::Refusal;
+use crate::cold::{Breakdown, ColdStart};
 use crate::fleet::{Known, Member};
 use crate::throttle::{Start, Ticket};
 
-/// What a waiting request costs beside its head: its task and the buffers of its connection.
-const CONNECTION_COST: usize = 16 * 1024;
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// A request for a core Service.
 pub(super) struct ToService {
@@ -26,7 +27,6 @@ pub(super) struct ToService {
     pub(super) protocol: Protocol,
 }
 
-/// What is spoken to an app.
 /// Sends a request to a pod as soon as there is one. A pod that can't have seen the request costs
 /// it nothing but time: it keeps its turn and goes to the next.
 pub(super) async fn forward(
@@ -36,16 +36,39 @@ pub(super) async fn forward(
     mut request: Request<Body>,
     start: Instant,
 ) -> Result<(Response<Body>, Ticket), Refusal> {
-    let cost = CONNECTION_COST + head_bytes(&request);
+    let bytes = cost::waiting(&request);
     let mut turn = None;
     loop {
-        let ticket = member.throttle().acquire(turn, cost).await?;
-        if ticket.start() == Start::Cold {
-            known.metrics.cold_started(start.elapsed());
-        }
+        let ticket = match member.throttle().acquire(turn, bytes).await {
+            Ok(ticket) => ticket,
+            Err(refused) => {
+                cost::discard(request.into_body());
+                return Err(refused.into());
+            }
+        };
+        let granted = match ticket.start() {
+            Start::Warm => None,
+            Start::Cold => {
+                known.metrics.cold_started(start.elapsed());
+                Some(Instant::now())
+            }
+        };
         ticket.name_slot(request.headers_mut());
         match ticket.backend().upstream().send(protocol, request).await {
-            Ok(response) => return Ok((response, ticket)),
+            Ok(mut response) => {
+                if let Some(granted) = granted {
+                    let cold = ColdStart {
+                        arrived: start,
+                        granted,
+                        answered: Instant::now(),
+                    };
+                    let breakdown = member.cold_started(ticket.backend(), cold);
+                    if known.settings.server_timing {
+                        say(&breakdown, &mut response);
+                    }
+                }
+                return Ok((response, ticket));
+            }
             Err(SendError::NotSent {
                 request: unsent,
                 source,
@@ -57,6 +80,13 @@ pub(super) async fn forward(
             }
             Err(final_error) => return Err(Refusal::from(&final_error)),
         }
+    }
+}
+
+/// Adds to what the app says itself.
+fn say(breakdown: &Breakdown, response: &mut Response<Body>) {
+    if let Some(timing) = breakdown.server_timing() {
+        response.headers_mut().append(SERVER_TIMING, timing);
     }
 }
 
@@ -96,6 +126,7 @@ pub(super) async fn pass_on(to: ToService) -> Result<Response<Body>, Unsent> {
     }
 }
 
+/// What is spoken to the destination.
 pub(super) fn protocol(
     door: Door,
     app: AppProtocol,
@@ -116,12 +147,4 @@ fn spoken_by(app: AppProtocol) -> Protocol {
         AppProtocol::Http1 => Protocol::Http1,
         AppProtocol::H2c => Protocol::Http2,
     }
-}
-
-fn head_bytes(request: &Request<Body>) -> usize {
-    let headers: &HeaderMap = request.headers();
-    let fields = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len());
-    fields.sum::<usize>() + request.uri().path().len()
 }

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test, the world too")]
 
 mod announcements;
+mod cold;
 mod mapping;
+mod overload;
 mod tls;
 mod world;
 

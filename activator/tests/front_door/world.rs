@@ -105,18 +105,23 @@ fn cart() -> Arc<Ingress> {
 
 impl World {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self::of(settings, cart())
+        Self::of(settings, cart(), |_| {})
+    }
+
+    /// The same where waiting requests may cost so much memory.
+    pub(crate) fn holding(settings: Settings, mebibytes: usize) -> Self {
+        Self::of(settings, cart(), |args| args.queue_mebibytes = mebibytes)
     }
 
     /// The same with an Ingress that is different from the usual one.
     pub(crate) fn with(settings: Settings, change: impl FnOnce(&mut Ingress)) -> Self {
         let mut ingress = Ingress::clone(&cart());
         change(&mut ingress);
-        Self::of(settings, Arc::new(ingress))
+        Self::of(settings, Arc::new(ingress), |_| {})
     }
 
-    fn of(settings: Settings, ingress: Arc<Ingress>) -> Self {
-        let args = Args::parse_from([
+    fn of(settings: Settings, ingress: Arc<Ingress>, change: impl FnOnce(&mut Args)) -> Self {
+        let mut args = Args::parse_from([
             "activator",
             "--pod-name",
             "activator-1",
@@ -139,6 +144,7 @@ impl World {
             "--drain-quiet",
             "0",
         ]);
+        change(&mut args);
         let (shutdown, registry) = (Shutdown::default(), Registry::new());
         let tasks = Tasks::new(shutdown.clone());
         let table = TableReader::fixed(Table::from_ingresses(&[Arc::clone(&ingress)]));
@@ -283,15 +289,18 @@ async fn app(
         *response.status_mut() = StatusCode::BAD_REQUEST;
         return Ok(response);
     }
+    let (head, body) = request.into_parts();
+    // Who answers before the end of a body closes the connection to those who still send.
+    let _ = body.collect().await;
     let now = seen.now.fetch_add(1, Ordering::Relaxed) + 1;
     seen.most.fetch_max(now, Ordering::Relaxed);
     tokio::time::sleep(work).await;
     seen.now.fetch_sub(1, Ordering::Relaxed);
     seen.requests.fetch_add(1, Ordering::Relaxed);
-    let http2 = request.version() == http::Version::HTTP_2;
+    let http2 = head.version == http::Version::HTTP_2;
     seen.by_http2.fetch_add(http2.into(), Ordering::Relaxed);
-    let text = request
-        .headers()
+    let text = head
+        .headers
         .iter()
         .map(|(name, value)| format!("{name}: {value:?}\n"));
     Ok(Response::new(Bytes::from(text.collect::<String>()).into()))

@@ -19,14 +19,20 @@ use world::{Diary, Pod, request};
 
 /// One front door's line for the revision.
 fn door(pods: &[Pod]) -> Arc<Throttle> {
+    line(pods, Backend::lending)
+}
+
+/// One that believes to be alone.
+fn counting_door(pods: &[Pod]) -> Arc<Throttle> {
+    line(pods, Backend::new)
+}
+
+fn line(pods: &[Pod], backend: impl Fn(Arc<Upstream>) -> Arc<Backend>) -> Arc<Throttle> {
     let id = RevisionId::new("shop", "cart-00001");
     let queued = IntGauge::new("queued", "queued").unwrap();
     let throttle = Throttle::new(id, NonZeroU32::new(1), Budget::new(1 << 30), queued);
-    let backend = |pod: &Pod| {
-        let upstream = Upstream::new(pod.address, UpstreamSettings::default());
-        Backend::lending(upstream)
-    };
-    throttle.set_backends(pods.iter().map(backend).collect());
+    let to = |pod: &Pod| backend(Upstream::new(pod.address, UpstreamSettings::default()));
+    throttle.set_backends(pods.iter().map(to).collect());
     throttle
 }
 
@@ -53,32 +59,41 @@ async fn thousand_waiting_requests_on_ten_pods_with_limit_one_all_succeed() {
     assert_eq!(diary.most_in_a_pod(), 1);
 }
 
-/// A busy machine can only make the measure worse: the best of three counts.
+/// A busy machine can only make a measure worse: the best of three counts.
 const ROUNDS: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_doors_keep_ten_pods_busy_and_never_overlap() {
     let mut best = 0.0_f64;
     for _ in 0..ROUNDS {
-        let diary = Diary::default();
-        let pods: Vec<_> = (0..10)
-            .map(|_| Pod::start(&diary, Duration::from_millis(150)))
-            .collect();
-        let doors: Vec<_> = (0..3).map(|_| door(&pods)).collect();
-        let start = Instant::now();
-        join_all(doors.iter().map(|door| burst(door, &diary, 80))).await;
-        let busy = diary.busy().as_secs_f64() / (10.0 * start.elapsed().as_secs_f64());
-        println!(
-            "240 requests by 3 doors to 10 pods: {:.1} % busy",
-            100.0 * busy
-        );
-        assert_eq!(diary.most_in_a_pod(), 1);
-        best = best.max(busy);
+        let busy = utilisation(3, 80, door).await;
+        // What the machine lets one door do that needs to ask nobody.
+        let possible = if busy < 0.95 {
+            utilisation(1, 240, counting_door).await
+        } else {
+            1.0
+        };
+        println!("240 requests by 3 doors to 10 pods: {busy:.3} of {possible:.3} busy");
+        best = best.max(busy / possible);
         if best >= 0.95 {
             return;
         }
     }
     assert!(best >= 0.95, "pods were busy {best:.3} of the time");
+}
+
+/// How much of the time ten pods with a limit of one work while so many doors have lines.
+async fn utilisation(doors: usize, requests: usize, door: impl Fn(&[Pod]) -> Arc<Throttle>) -> f64 {
+    let diary = Diary::default();
+    let pods: Vec<_> = (0..10)
+        .map(|_| Pod::start(&diary, Duration::from_millis(150)))
+        .collect();
+    let doors: Vec<_> = (0..doors).map(|_| door(&pods)).collect();
+    let start = Instant::now();
+    join_all(doors.iter().map(|door| burst(door, &diary, requests))).await;
+    let elapsed = start.elapsed();
+    assert_eq!(diary.most_in_a_pod(), 1);
+    diary.busy().as_secs_f64() / (10.0 * elapsed.as_secs_f64())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

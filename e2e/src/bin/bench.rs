@@ -5,6 +5,7 @@ mod bench {
     pub(crate) mod cold;
     pub(crate) mod document;
     pub(crate) mod fleet;
+    pub(crate) mod overload;
     pub(crate) mod plain;
     pub(crate) mod process;
     pub(crate) mod scaling;
@@ -18,7 +19,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use bench::table::Table;
-use bench::{cold, document, fleet, scaling, warm, webhook};
+use bench::{cold, document, fleet, overload, scaling, warm, webhook};
 use clap::{Parser, ValueEnum};
 use e2e::namespace::{Space, in_namespace};
 use jiff::Timestamp;
@@ -47,6 +48,8 @@ enum Section {
     Fleet,
     /// An autoscaler with 1,000 revisions that are reported each second; needs no cluster.
     Scaling,
+    /// More requests than may wait: 20,000 with bodies for a revision that is full.
+    Overload,
 }
 
 impl Section {
@@ -58,6 +61,7 @@ impl Section {
             Self::Webhook => on_the_cluster(&name, webhook::measure).await,
             Self::Fleet => on_the_cluster(&name, fleet::measure).await,
             Self::Scaling => scaling::measure().await,
+            Self::Overload => on_the_cluster(&name, overload::measure).await,
         }
     }
 

@@ -1,6 +1,13 @@
 //! One connection, from its first byte to its last.
 
-use std::{convert::Infallible, error::Error, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    error::Error,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use http::{Request, Response};
 use hyper::{
@@ -11,6 +18,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
+use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
@@ -20,10 +28,10 @@ use tracing::debug;
 
 use super::{
     ServeSettings,
-    patience::{Activity, Patience, Timed},
-    settings::SMALLEST_HEAD,
+    patience::{Activity, Patience, Present, Timed},
+    settings::{CONNECTION_WINDOW, SMALLEST_HEAD, STREAM_WINDOW},
 };
-use crate::forward::hold;
+use crate::{body::Guarded, forward::hold};
 
 /// What hyper's parser has room for without asking for memory.
 const FREE_FIELDS: usize = 100;
@@ -39,6 +47,30 @@ pub(super) struct Server {
 
 /// Tells when to stop: its sender is gone then.
 pub(super) type Closing = watch::Receiver<()>;
+
+pin_project! {
+    /// An answer that counts as a request until its end. A struct, because an async block would keep
+    /// room for the answer twice.
+    struct Counted<F> {
+        #[pin]
+        answer: F,
+        present: Option<Present>,
+    }
+}
+
+impl<F, B> Future for Counted<F>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+    B: http_body::Body,
+{
+    type Output = Result<Response<Guarded<B, Option<Present>>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.answer.poll(cx))?;
+        Poll::Ready(Ok(hold(response, this.present.take())))
+    }
+}
 
 // === impl Server ===
 
@@ -60,6 +92,8 @@ impl Server {
             .http2()
             .timer(TokioTimer::new())
             .keep_alive_interval(settings.idle_timeout / 2)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(head.bytes)
             .max_concurrent_streams(settings.max_streams)
             .max_pending_accept_reset_streams(settings.max_resets)
@@ -85,9 +119,9 @@ impl Server {
         let activity = Arc::new(Activity::default());
         let io = Timed::new(io, Arc::clone(&activity), self.patience);
         let counts = Arc::clone(&activity);
-        let service = service_fn(move |request| {
-            let (present, answer) = (counts.enter(), service.call(request));
-            async move { answer.await.map(|response| hold(response, present)) }
+        let service = service_fn(move |request| Counted {
+            answer: service.call(request),
+            present: Some(counts.enter()),
         });
         let connection = self
             .builder

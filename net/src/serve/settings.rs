@@ -11,6 +11,12 @@ use crate::{contract::env, refusal::Refusal};
 /// hyper reads a head in no less than this.
 pub(super) const SMALLEST_HEAD: u32 = 8 * 1024;
 
+/// Bytes that a client may send of a body that nobody reads, in one stream of HTTP/2. A large upload
+/// gets one window for each round trip.
+pub const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for all streams of a connection.
+pub(super) const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
 /// Bounds of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeSettings {

@@ -1,8 +1,9 @@
 use futures::FutureExt as _;
 use http::HeaderValue;
 use http_body_util::BodyExt as _;
+use tokio::time::sleep;
 
-use super::{Loan, Slot, Slots};
+use super::{FORBEARANCE, Loan, Slot, Slots};
 use crate::breaker::Breaker;
 
 fn slots(limit: usize) -> Slots {
@@ -81,4 +82,24 @@ async fn line_of_asks_is_bounded_and_who_gives_up_leaves_it() {
     assert_eq!(slots.requests(), 0);
     asks.clear();
     assert!(slots.lend(id("z")).now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_slot_is_taken_from_a_borrower_that_does_not_give_it_back() {
+    let slots = slots(1);
+    let mine = id("x");
+    let mut loan = slots.lend(id("x")).await.unwrap();
+    let slot = slots.enter(Some(&mine)).await.unwrap();
+    let mut next = Box::pin(slots.lend(id("y")));
+    assert!(next.as_mut().now_or_never().is_none());
+    assert!(is_wanted(&mut loan));
+    let later = sleep(10 * FORBEARANCE);
+    tokio::select! {
+        _ = loan.frame() => unreachable!("it is in use"),
+        () = later => {}
+    }
+    drop(slot);
+    assert!(loan.frame().await.is_none());
+    drop(loan);
+    next.await.unwrap();
 }

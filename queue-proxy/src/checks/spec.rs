@@ -119,7 +119,12 @@ impl HttpGet {
         let host = HeaderValue::try_from(address.to_string())
             .map_err(|_| SpecError::Host(address.to_string()))?;
         let headers = Box::new(probe_headers(headers?, host));
-        Ok((Kind::Http { uri, headers }, address))
+        let kind = Kind::Http {
+            uri,
+            headers,
+            http2: false,
+        };
+        Ok((kind, address))
     }
 }
 

@@ -22,6 +22,7 @@ async fn app() -> SocketAddr {
         *response.status_mut() = match request.uri().path() {
             "/ready" => StatusCode::NO_CONTENT,
             "/moved" => StatusCode::FOUND,
+            "/http2" if request.version() == http::Version::HTTP_2 => StatusCode::OK,
             "/header" if asked => StatusCode::OK,
             "/grpc.health.v1.Health/Check" => {
                 *response.body_mut() = Body::Full(vec![0, 0, 0, 0, 2, 8, 1].into());
@@ -67,6 +68,23 @@ async fn app_is_asked_as_its_author_wants() {
         let spec = serde_json::from_str(json).unwrap();
         let checks = Checks::new(vec![Check::try_from_spec(spec, port).unwrap()]);
         assert_eq!(checks.pass().await, expect, "{json}");
+    }
+}
+
+#[tokio::test]
+async fn app_of_http2_is_ready_where_that_is_detected() {
+    let port = app().await.port();
+    for (path, detects, expect) in [
+        ("/http2", false, false),
+        ("/http2", true, true),
+        ("/ready", true, true),
+        ("/not", true, false),
+    ] {
+        let spec = format!(r#"{{"httpGet":{{"path":"{path}"}}}}"#);
+        let spec = serde_json::from_str(&spec).unwrap();
+        let check = Check::try_from_spec(spec, port).unwrap();
+        let checks = Checks::new(vec![check.detecting_http2(detects)]);
+        assert_eq!(checks.pass().await, expect, "{path} {detects}");
     }
 }
 
