@@ -8,7 +8,7 @@ AT_ONCE := 8
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status kubeconfig images deploy test unit e2e lint bench gen gen-check
+.PHONY: help demo up down status kubeconfig images deploy test unit fuzz e2e e2e-metrics lint bench gen gen-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -34,15 +34,23 @@ images: up ## build the images and push them to the cluster's registry
 deploy: images ## install Fermata, or bring it up to date
 	@$(RUN) deploy
 
-test: lint unit gen-check e2e ## everything that must pass
+test: lint unit fuzz gen-check e2e ## everything that must pass
 
 unit: ## tests that need no cluster
 	@cargo test --workspace --exclude e2e
 	@cargo test -p e2e --lib
 
+fuzz: ## routes, headers and probes made up at random, for a minute; FUZZ_SECONDS is for each of four
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-15} cargo test -p net --test fuzz -- --nocapture --test-threads=1
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-15} cargo test -p activator --lib fuzz_ -- --nocapture
+
 e2e: deploy ## tests on the cluster; the faults come last, and alone
 	@$(RUN) with cargo test -p e2e --test system -- --test-threads=$(AT_ONCE)
 	@$(RUN) with cargo test -p e2e --test faults -- --test-threads=1
+
+e2e-metrics: deploy ## tests that need a metrics server, which the embedded cluster then has
+	@$(RUN) metrics
+	@$(RUN) with cargo test -p e2e --test metrics
 
 lint: ## format and lints; no kube in the sidecar
 	@cargo fmt --check

@@ -78,8 +78,8 @@ impl Announcements {
     /// Listens until `until`.
     pub async fn serve(self, listener: TcpListener, until: Shutdown) {
         let settings = ServeSettings {
-            max_head: 8 * 1024,
             header_timeout: LONGEST_REQUEST,
+            idle_timeout: LONGEST_REQUEST,
             drain: Duration::ZERO,
             ..ServeSettings::default()
         };

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser};
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, Parser};
 use net::contract::{name, port};
+use net::serve::ServeSettings;
 
 /// The front door of Fermata: routes requests to revisions and holds them while there is no pod.
 #[derive(Clone, Debug, Parser)]
@@ -68,11 +70,28 @@ pub struct Args {
     /// grace period of 600 s.
     #[arg(long, env = "DRAIN_LIMIT_SECONDS", default_value = "580", value_parser = seconds)]
     pub drain_limit: Duration,
+    /// Bounds of the ports for requests. They have variables only, the same as the sidecar's.
+    #[arg(skip)]
+    pub bounds: ServeSettings,
 }
 
 // === impl Args ===
 
 impl Args {
+    /// Reads the command line and the environment; ends the process when they make no sense.
+    pub fn read() -> Self {
+        let bounds = ServeSettings::read(|name| std::env::var(name).ok());
+        let bounds = bounds.unwrap_or_else(|bad| {
+            Self::command()
+                .error(ErrorKind::ValueValidation, bad)
+                .exit()
+        });
+        Self {
+            bounds,
+            ..Self::parse()
+        }
+    }
+
     /// URL of the autoscaler's statistics socket.
     pub fn stats_url(&self) -> String {
         let Self {

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
 use net::authority;
 use net::body::Body;
@@ -18,6 +18,7 @@ use net::forward::{self, Upgrade};
 use net::forwarded::annotate;
 use net::probe::{Dialect, dialect};
 use net::refusal::Refusal as Shared;
+use net::serve::HeadLimits;
 use net::timeout::{Deadline, TimedOut};
 use net::upstream::Protocol;
 use runtime::shutdown::Shutdown;
@@ -63,6 +64,8 @@ pub struct Handler {
     pub cluster_domain: String,
     /// Asked to stop: kubelet is told so.
     pub shutdown: Shutdown,
+    /// What the head of a request may be.
+    pub head: HeadLimits,
 }
 
 /// Which kind of port a request came in at.
@@ -102,6 +105,9 @@ struct ToRevision {
 impl Handler {
     /// Answers one request. Dropping the future gives up the request wherever it is.
     pub async fn handle(&self, door: Door, peer: IpAddr, request: Request<Body>) -> Response<Body> {
+        if let Err(refusal) = self.admit(&request) {
+            return refusal.into_response();
+        }
         if let Some(answer) = self.answer_to_probe(door, &request) {
             return answer;
         }
@@ -112,6 +118,13 @@ impl Handler {
         }
     }
 
+    fn admit(&self, request: &Request<Body>) -> Result<(), Shared> {
+        if request.method() == Method::CONNECT {
+            return Err(Shared::Connect);
+        }
+        self.head.admit(request)
+    }
+
     fn answer_to_probe(&self, door: Door, request: &Request<Body>) -> Option<Response<Body>> {
         Some(match (dialect(request.headers())?, door) {
             // Users may ask with any user agent.
@@ -120,6 +133,7 @@ impl Handler {
             (Dialect::Activator, _) => refusal::plain(StatusCode::OK, probe::ACTIVATOR),
             (Dialect::Ingress, _) => self.live_hash(door, request),
             (Dialect::Queue, _) => unexpected(probe::QUEUE),
+            (Dialect::Slot, _) => unexpected(probe::SLOT),
             (Dialect::Unknown(value), _) => unexpected(&value),
         })
     }

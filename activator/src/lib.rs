@@ -174,6 +174,7 @@ pub fn build(
         reporter,
         cluster_domain: args.cluster_domain.clone(),
         shutdown: tasks.shutdown().clone(),
+        head: args.bounds.head,
     });
     let ports = Ports::open(args, &tls)?;
     let heard = bind(SocketAddr::new(args.bind_ip, args.announcements_port))?;
@@ -189,7 +190,7 @@ pub fn build(
     };
     let served = ports
         .all()
-        .map(|port| port.serve(Arc::clone(&handler), drain.clone()));
+        .map(|port| port.serve(Arc::clone(&handler), args.bounds, drain.clone()));
     let over = drained.clone();
     tasks.spawn("ports", async move {
         join_all(served).await;

@@ -4,13 +4,12 @@ use std::process::ExitCode;
 
 use activator::args::Args;
 use anyhow::Context;
-use clap::Parser;
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let args = Args::parse();
+    let args = Args::read();
     runtime::log::init("activator");
     let tasks = Tasks::new(Shutdown::on_signals().context("can't listen to signals")?);
     let client = runtime::kube::client()

@@ -21,8 +21,6 @@ use crate::handler::{Door, Handler};
 /// Connections that may wait to be accepted: a burst beyond it would pay a second each for its
 /// lost SYN. The kernel's own limit (somaxconn) is 4096.
 const BACKLOG: u32 = 4096;
-/// Streams of one HTTP/2 connection. Another ingress may have few connections and many requests.
-const HTTP2_STREAMS: u32 = 1024;
 
 /// How to leave.
 #[derive(Clone, Debug)]
@@ -76,16 +74,15 @@ impl Port {
     }
 
     /// Answers requests until it is time to leave, then those that are in flight.
-    pub async fn serve(self, handler: Arc<Handler>, drain: Drain) {
+    pub async fn serve(self, handler: Arc<Handler>, bounds: ServeSettings, drain: Drain) {
         let Self {
             listener,
             door,
             tls,
         } = self;
         let settings = ServeSettings {
-            max_streams: HTTP2_STREAMS,
             drain: drain.limit,
-            ..ServeSettings::default()
+            ..bounds
         };
         let service = |peer: SocketAddr| {
             let handler = Arc::clone(&handler);

@@ -1,34 +1,39 @@
 //! One revision's requests and its pods: who waits, in what order, and who goes where.
 //!
 //! - First come, first served: a request that was given back by a broken pod keeps its turn.
-//! - A pod with a limit never gets more than its free slots from this replica; the queue-proxy is
-//!   the judge over all replicas. [`State::pick`] is the only place that knows slots, so sharing
-//!   them among replicas changes nothing else.
+//! - A pod with a limit gets a request only when it has lent us a slot for it ([`loans`]), so no
+//!   request waits there while another pod is free. The queue-proxy is the judge over all replicas.
 //! - Waiting costs bytes of a [`Budget`] that all revisions share: a line can't eat the process.
 //!
-//! Locks are held for one expression. Nothing here does IO or knows a clock: deadlines are the
-//! caller's, who drops the future.
+//! Locks are held for one expression. Only [`seek`] does IO; deadlines are the caller's, who drops
+//! the future.
 
+mod backend;
 mod balance;
 mod budget;
 mod line;
+mod loans;
+mod seek;
 #[cfg(test)]
 mod tests;
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use net::upstream::Upstream;
+use http::HeaderMap;
+use net::contract::header;
 use parking_lot::Mutex;
 use prometheus::IntGauge;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
+pub use backend::Backend;
 pub use budget::Budget;
 use budget::Bytes;
 use line::Line;
 pub use line::Turn;
+use loans::{Borrowed, Loan};
 
 use crate::revision::RevisionId;
 
@@ -44,13 +49,12 @@ pub struct Throttle {
     waiting: AtomicUsize,
     joined: Notify,
     queued: IntGauge,
-}
-
-/// A pod that gets requests.
-#[derive(Debug)]
-pub struct Backend {
-    upstream: Arc<Upstream>,
-    in_flight: AtomicU32,
+    /// A look for slots is going on.
+    seeking: AtomicBool,
+    /// There may be more to ask for, or nobody waits any more.
+    changed: Notify,
+    /// Makes our order of pods another one than that of other replicas.
+    seed: u64,
 }
 
 /// The right to send one request to a pod. Dropping it frees the slot.
@@ -60,6 +64,7 @@ pub struct Ticket {
     backend: Arc<Backend>,
     turn: Turn,
     start: Start,
+    loan: Option<Loan>,
 }
 
 /// What a request found when it came.
@@ -94,6 +99,9 @@ pub enum Refused {
 }
 
 type Waiter = oneshot::Sender<Result<Ticket, Refused>>;
+
+/// A pod with a free slot, and the slot if it was lent.
+type Place = (Arc<Backend>, Option<Loan>);
 
 #[derive(Debug)]
 struct State {
@@ -132,6 +140,9 @@ impl Throttle {
             waiting: AtomicUsize::new(0),
             joined: Notify::new(),
             queued,
+            seeking: AtomicBool::new(false),
+            changed: Notify::new(),
+            seed: rand::random(),
         })
     }
 
@@ -149,7 +160,7 @@ impl Throttle {
     ) -> Result<Ticket, Refused> {
         let (turn, granted) = self.state.lock().grant_at_once(turn)?;
         match granted {
-            Some(backend) => Ok(self.ticket(backend, turn)),
+            Some(place) => Ok(self.ticket(place, turn)),
             None => self.wait(turn, bytes).await,
         }
     }
@@ -163,6 +174,7 @@ impl Throttle {
         // A slot may have become free between the look and the joining.
         self.dispatch();
         self.joined.notify_waiters();
+        self.seek();
         match granted.await {
             Ok(Ok(mut ticket)) => {
                 ticket.start = start;
@@ -178,12 +190,14 @@ impl Throttle {
     pub fn set_backends(self: &Arc<Self>, backends: Vec<Arc<Backend>>) {
         self.state.lock().replace(backends);
         self.dispatch();
+        self.changed.notify_waiters();
     }
 
     /// Most requests that a pod gets at once; None is no limit.
     pub fn set_limit(self: &Arc<Self>, limit: Option<NonZeroU32>) {
         self.state.lock().limit = limit;
         self.dispatch();
+        self.seek();
     }
 
     /// Sends all waiting requests away, and all that come until there is a pod.
@@ -212,39 +226,76 @@ impl Throttle {
 
     fn dispatch(self: &Arc<Self>) {
         loop {
-            let Some((turn, waiter, backend)) = self.state.lock().next() else {
+            let Some((turn, waiter, place)) = self.state.lock().next() else {
                 return;
             };
-            if let Err(Ok(ticket)) = waiter.send(Ok(self.ticket(backend, turn))) {
+            if let Err(Ok(ticket)) = waiter.send(Ok(self.ticket(place, turn))) {
                 ticket.surrender();
             }
         }
     }
 
-    fn ticket(self: &Arc<Self>, backend: Arc<Backend>, turn: Turn) -> Ticket {
+    fn ticket(self: &Arc<Self>, (backend, loan): Place, turn: Turn) -> Ticket {
         Ticket {
             throttle: Some(Arc::clone(self)),
             backend,
             turn,
             start: Start::Warm,
+            loan,
         }
     }
 
-    fn release(self: &Arc<Self>, backend: &Backend) {
-        backend.in_flight.fetch_sub(1, Ordering::Relaxed);
+    fn release(self: &Arc<Self>, backend: &Backend, loan: Option<Loan>) {
+        let borrowed = loan.is_some();
+        backend.free(loan, self.waiting());
         if self.state.lock().someone_needs_a_slot() {
             self.dispatch();
         }
+        if let Some(loans) = backend.loans().filter(|_| borrowed) {
+            loans.give_back();
+        }
+    }
+
+    /// Looks for slots, unless that goes on already.
+    fn seek(self: &Arc<Self>) {
+        let in_vain = self.waiting() == 0 || self.state.lock().limit.is_none();
+        if !in_vain && !self.seeking.swap(true, Ordering::AcqRel) {
+            tokio::spawn(seek::until_nobody_waits(Arc::clone(self)));
+        }
+    }
+
+    /// Whether the one who looks for slots may stop: nobody has come in between.
+    fn stops_seeking(&self) -> bool {
+        self.seeking.store(false, Ordering::Release);
+        self.waiting() == 0 || self.seeking.swap(true, Ordering::AcqRel)
+    }
+
+    /// Ends when nobody waits. Cancel-safe.
+    async fn nobody_waits(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.waiting() == 0 {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The limit, and the pods that lend their slots.
+    fn lenders(&self) -> (Option<NonZeroU32>, Vec<(Arc<Backend>, Borrowed)>) {
+        let state = self.state.lock();
+        let lenders = state.backends.iter().filter_map(|backend| {
+            let borrowed = backend.borrowed(self.seed)?;
+            Some((Arc::clone(backend), borrowed))
+        });
+        (state.limit, lenders.collect())
     }
 }
 
 // === impl State ===
 
 impl State {
-    fn grant_at_once(
-        &mut self,
-        turn: Option<Turn>,
-    ) -> Result<(Turn, Option<Arc<Backend>>), Refused> {
+    fn grant_at_once(&mut self, turn: Option<Turn>) -> Result<(Turn, Option<Place>), Refused> {
         if let Some(refused) = &self.refused {
             return Err(refused.clone());
         }
@@ -266,27 +317,24 @@ impl State {
     }
 
     /// The next request and its pod.
-    fn next(&mut self) -> Option<(Turn, Waiter, Arc<Backend>)> {
+    fn next(&mut self) -> Option<(Turn, Waiter, Place)> {
         self.line.drop_front_while(oneshot::Sender::is_closed);
         if self.line.len() == 0 {
             return None;
         }
-        let backend = self.pick()?;
+        let place = self.pick()?;
         self.line
             .leave()
-            .map(|(turn, waiter)| (turn, waiter, backend))
+            .map(|(turn, waiter)| (turn, waiter, place))
     }
 
-    fn pick(&self) -> Option<Arc<Backend>> {
-        let load = |index: usize| {
-            self.backends
-                .get(index)
-                .map_or(u32::MAX, |b| b.in_flight.load(Ordering::Relaxed))
-        };
-        let chosen = balance::pick(self.backends.len(), load, self.limit, rand::random())?;
-        let backend = self.backends.get(chosen)?;
-        backend.in_flight.fetch_add(1, Ordering::Relaxed);
-        Some(Arc::clone(backend))
+    fn pick(&self) -> Option<Place> {
+        let get = |index: usize| self.backends.get(index);
+        let load = |index: usize| get(index).map_or(u32::MAX, |backend| backend.in_flight());
+        let free = |index: usize| get(index).is_some_and(|backend| backend.has_room(self.limit));
+        let chosen = balance::pick(self.backends.len(), load, free, rand::random())?;
+        let backend = get(chosen)?;
+        Some((Arc::clone(backend), backend.occupy(self.limit)))
     }
 
     fn replace(&mut self, backends: Vec<Arc<Backend>>) {
@@ -308,28 +356,6 @@ impl State {
     }
 }
 
-// === impl Backend ===
-
-impl Backend {
-    /// A pod behind `upstream`, without requests.
-    pub fn new(upstream: Arc<Upstream>) -> Arc<Self> {
-        Arc::new(Self {
-            upstream,
-            in_flight: AtomicU32::new(0),
-        })
-    }
-
-    /// Its connections.
-    pub fn upstream(&self) -> &Arc<Upstream> {
-        &self.upstream
-    }
-
-    /// Requests that this replica has there.
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-}
-
 // === impl Ticket ===
 
 impl Ticket {
@@ -348,17 +374,25 @@ impl Ticket {
         self.turn
     }
 
+    /// Tells the pod which of its slots the request uses; another attempt's word is forgotten.
+    pub fn name_slot(&self, headers: &mut HeaderMap) {
+        match &self.loan {
+            Some(loan) => headers.insert(header::SLOT, loan.id().clone()),
+            None => headers.remove(header::SLOT),
+        };
+    }
+
     /// Frees the slot without looking for who could use it: the caller looks.
     fn surrender(mut self) {
         self.throttle = None;
-        self.backend.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.backend.free(self.loan.take(), 0);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         if let Some(throttle) = self.throttle.take() {
-            throttle.release(&self.backend);
+            throttle.release(&self.backend, self.loan.take());
         }
     }
 }
@@ -378,7 +412,9 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.throttle.waiting.fetch_sub(1, Ordering::Relaxed);
         self.throttle.queued.dec();
+        if self.throttle.waiting.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.throttle.changed.notify_waiters();
+        }
     }
 }

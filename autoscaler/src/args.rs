@@ -8,9 +8,9 @@ use net::contract::{name, port};
 
 use crate::explain::explain;
 use crate::id::RevisionId;
-use crate::serve;
+use crate::{hpa, serve};
 
-/// The Knative Pod Autoscaler: scales revisions by their load, to zero and back.
+/// Knative's autoscalers: scale revisions by their load, to zero and back.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Args {
@@ -24,6 +24,8 @@ pub struct Args {
 enum Command {
     /// Scale revisions; what happens without a command.
     Serve(serve::Options),
+    /// Have Kubernetes' own autoscaler scale the revisions of the HPA class.
+    Hpa(hpa::Options),
     /// Tell why a revision has the number of pods that it has.
     Explain {
         /// NAMESPACE/REVISION.
@@ -45,6 +47,7 @@ impl Args {
                 print!("{}", explain(&address, revision).await?);
                 Ok(ExitCode::SUCCESS)
             }
+            Some(Command::Hpa(options)) => hpa::run(options).await.context("can't start"),
             Some(Command::Serve(options)) => serve::run(options).await.context("can't start"),
             None => serve::run(self.serve).await.context("can't start"),
         }

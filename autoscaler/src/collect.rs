@@ -1,29 +1,33 @@
 //! The server that activators report to: WebSocket on any path, binary frames of protobuf
-//! (contract/data-plane 1.9). A report takes effect in the task that reads it.
+//! (contract/data-plane 1.9). A report takes effect in the task that reads it, and is passed on to
+//! the other replicas, which connect to a path of their own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::header::USER_AGENT;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
 use jiff::Timestamp;
 use net::contract::user_agent;
-use net::stat::{Stat, WireStatMessages};
+use net::stat::{Stat, WireStatMessage, WireStatMessages};
 use prost::Message as _;
 use runtime::shutdown::Shutdown;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{debug, warn};
 
 use crate::id::RevisionId;
-use crate::ledger::{Ledger, Sample};
+use crate::ledger::{Ledger, Sample, Stream};
+use crate::peers::{self, Peers};
 
-/// Activators that may be connected at once: far more than any cluster has.
+/// Activators and replicas that may be connected at once: far more than any cluster has.
 const MOST_STREAMS: usize = 1024;
 /// Largest frame: about 40,000 revisions of one activator.
 const LARGEST_FRAME: usize = 4 << 20;
@@ -35,29 +39,40 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// Close code "service restart": clients come back at once.
 const RESTARTING: u16 = 1012;
 
-#[derive(Clone)]
-struct Desk {
-    ledger: Arc<Ledger>,
-    shutdown: Shutdown,
+/// Where reports go.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// What was reported.
+    pub ledger: Arc<Ledger>,
+    /// Who else must know.
+    pub peers: Arc<Peers>,
+    /// The request to stop.
+    pub shutdown: Shutdown,
 }
 
-/// Takes reports on `listener` until shutdown; then tells every activator to come back.
+/// Who is at the other end of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Teller {
+    Activator,
+    Peer,
+}
+
+/// Takes reports on `listener` until shutdown; then tells everybody to come back.
 ///
 /// # Errors
 /// When the listener fails.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    ledger: Arc<Ledger>,
-    shutdown: Shutdown,
-) -> std::io::Result<()> {
-    let desk = Desk {
-        ledger: Arc::clone(&ledger),
-        shutdown: shutdown.clone(),
+pub async fn serve(listener: TcpListener, desk: Desk) -> std::io::Result<()> {
+    let (ledger, shutdown) = (Arc::clone(&desk.ledger), desk.shutdown.clone());
+    let open = Arc::new(Semaphore::new(MOST_STREAMS));
+    let receiver = |teller| {
+        let (desk, open) = (desk.clone(), Arc::clone(&open));
+        move |headers, upgrade| receive(desk, teller, open, headers, upgrade)
     };
-    let app = Router::new().fallback(receive).with_state(desk);
-    let stop = async move { shutdown.wait().await };
+    let app = Router::new()
+        .route(peers::PATH, get(receiver(Teller::Peer)))
+        .fallback(receiver(Teller::Activator));
     axum::serve(listener, app)
-        .with_graceful_shutdown(stop)
+        .with_graceful_shutdown(async move { shutdown.wait().await })
         .await?;
     let farewell = async {
         let mut look = interval(Duration::from_millis(50));
@@ -71,7 +86,9 @@ pub(crate) async fn serve(
 }
 
 async fn receive(
-    State(desk): State<Desk>,
+    desk: Desk,
+    teller: Teller,
+    open: Arc<Semaphore>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -86,22 +103,27 @@ async fn receive(
         Ok(upgrade) => upgrade.max_message_size(LARGEST_FRAME),
         Err(rejection) => return rejection.into_response(),
     };
-    if desk.ledger.streams() >= MOST_STREAMS || desk.shutdown.is_requested() {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    match open.try_acquire_owned() {
+        Ok(place) if !desk.shutdown.is_requested() => {
+            upgrade.on_upgrade(move |socket| async move {
+                read(socket, &desk, teller).await;
+                drop(place);
+            })
+        }
+        Ok(_) | Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
-    upgrade.on_upgrade(move |socket| read(socket, desk))
 }
 
-/// Reads one activator's reports until it goes, falls silent, or we go.
-async fn read(mut socket: WebSocket, desk: Desk) {
-    let _stream = desk.ledger.listen(Timestamp::now());
+/// Reads one stream of reports until its sender goes, falls silent, or we go.
+async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
+    let _stream = teller.enter(desk);
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed = 0;
     loop {
         tokio::select! {
             frame = socket.recv() => match frame {
-                Some(Ok(Message::Binary(bytes))) => take(&desk.ledger, &bytes, Timestamp::now()),
+                Some(Ok(Message::Binary(bytes))) => desk.take(&bytes, teller, Timestamp::now()),
                 Some(Ok(Message::Close(_))) | None => return,
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return debug!(%error, "stream of statistics broke"),
@@ -110,7 +132,7 @@ async fn read(mut socket: WebSocket, desk: Desk) {
                 missed += 1;
                 let alive = missed <= MISSED_PINGS;
                 if !alive || socket.send(Message::Ping(Default::default())).await.is_err() {
-                    return debug!("an activator gave no sign of life");
+                    return debug!(?teller, "no sign of life");
                 }
                 continue;
             }
@@ -120,30 +142,83 @@ async fn read(mut socket: WebSocket, desk: Desk) {
     }
 }
 
+/// Says that we go, and hears the other side out: what it has sent already would otherwise make the
+/// connection break before our word is read.
 async fn say_goodbye(mut socket: WebSocket) {
     let frame = CloseFrame {
         code: RESTARTING,
         reason: "Restarting".into(),
     };
-    // An activator that is gone needs no farewell.
-    let _ = timeout(FAREWELL, socket.send(Message::Close(Some(frame)))).await;
+    let farewell = async {
+        socket.send(Message::Close(Some(frame))).await?;
+        while socket.recv().await.transpose()?.is_some() {}
+        Ok::<(), axum::Error>(())
+    };
+    // Whoever is gone needs no farewell.
+    let _ = timeout(FAREWELL, farewell).await;
 }
 
-fn take(ledger: &Ledger, frame: &[u8], now: Timestamp) {
-    let reports = match WireStatMessages::decode(frame) {
-        Ok(reports) => reports,
-        Err(error) => return warn!(%error, "a report can't be read"),
-    };
-    for report in reports.messages {
-        if let Some(sample) = report.stat.as_ref().and_then(sample) {
-            ledger.record(RevisionId::new(report.namespace, report.name), sample, now);
+impl Teller {
+    fn enter(self, desk: &Desk) -> Option<Stream> {
+        match self {
+            Self::Activator => Some(desk.ledger.listen(Timestamp::now())),
+            Self::Peer => None,
         }
     }
 }
 
+impl Desk {
+    /// Takes one frame of reports.
+    fn take(&self, frame: &[u8], teller: Teller, now: Timestamp) {
+        let reports = match WireStatMessages::decode(frame) {
+            Ok(reports) => reports.messages,
+            Err(error) => return warn!(%error, "a report can't be read"),
+        };
+        if teller == Teller::Peer && reports.is_empty() {
+            self.ledger.relayed(now);
+        }
+        let first_hand = reports
+            .into_iter()
+            .filter_map(|report| self.note(report, now));
+        self.pass_on(first_hand.collect());
+    }
+
+    /// Takes one report. Returns it, stamped, if nobody but us has it.
+    fn note(&self, report: WireStatMessage, now: Timestamp) -> Option<WireStatMessage> {
+        let stat = report.stat.as_ref()?;
+        let (sample, stamp) = (sample(stat)?, stat.timestamp);
+        let id = RevisionId::new(report.namespace.as_str(), report.name.as_str());
+        self.ledger.record(id, sample, second(stamp, now));
+        (stamp == 0).then(|| stamped(report, now))
+    }
+
+    fn pass_on(&self, messages: Vec<WireStatMessage>) {
+        if !messages.is_empty() && !self.peers.is_empty() {
+            let frame = WireStatMessages { messages }.encode_to_vec();
+            self.peers.tell(&Bytes::from(frame));
+        }
+    }
+}
+
+/// The second that a report is about: that of its stamp, if it has one. Clocks differ, and nothing
+/// has happened in the future.
+fn second(stamp: i64, now: Timestamp) -> Timestamp {
+    match Timestamp::from_second(stamp) {
+        Ok(at) if stamp != 0 => at.min(now),
+        Ok(_) | Err(_) => now,
+    }
+}
+
+fn stamped(mut report: WireStatMessage, now: Timestamp) -> WireStatMessage {
+    if let Some(stat) = &mut report.stat {
+        stat.timestamp = now.as_second();
+    }
+    report
+}
+
 /// What a report says that others have not said already. Nothing for a report that makes no
 /// sense: one wrong number would stay in the windows for an hour.
-fn sample(stat: &Stat) -> Option<Sample> {
+pub(crate) fn sample(stat: &Stat) -> Option<Sample> {
     let sample = Sample {
         concurrency: stat.average_concurrent_requests - stat.average_proxied_concurrent_requests,
         requests: stat.request_count - stat.proxied_request_count,

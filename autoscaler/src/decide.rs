@@ -152,17 +152,20 @@ impl Memory {
             Burst::Unlimited => -1,
             Burst::Capacity(burst) => (capacity - burst).floor() as i64,
         };
-        let panic = if ready > 1 {
-            Panic::begin(ready, now)
-        } else {
-            Panic::Calm
-        };
         Self {
-            panic,
+            panic: Panic::Calm.begin(ready, now),
             delay: Delay::default(),
             by_load: None,
             excess_burst,
         }
+    }
+
+    /// The same memory after another replica decided: nothing that it brought up goes before a
+    /// whole stable window was seen from here. Reports may have been lost with it.
+    #[must_use]
+    pub fn take_over(mut self, ready: u32, now: Timestamp) -> Self {
+        self.panic = self.panic.begin(ready, now);
+        self
     }
 }
 

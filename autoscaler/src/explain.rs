@@ -2,19 +2,24 @@
 //! for people.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::Serialize;
+use net::contract::port;
+use runtime::kube::lease::Share;
+use serde::{Deserialize, Serialize};
 
 use crate::ask::{AskError, ask};
 use crate::history::{Histories, Line};
 use crate::id::RevisionId;
+use crate::peers::address_in;
 
 /// Longest wait for the autoscaler's answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,21 +46,61 @@ pub enum ExplainError {
     Unreadable(#[from] serde_json::Error),
 }
 
-/// The page `/explain/{namespace}/{revision}`.
-pub fn routes(histories: Arc<Histories>) -> Router {
+/// Where explanations come from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// What was decided here.
+    pub histories: Arc<Histories>,
+    /// Which revisions are scaled by whom.
+    pub share: Share,
+    /// Our own address.
+    pub own: IpAddr,
+}
+
+/// The page `/explain/{namespace}/{revision}`. All replicas decide, but only the one that scales a
+/// revision knows what was written; so that one is asked, if it answers.
+pub fn routes(sources: Sources) -> Router {
     Router::new()
         .route("/explain/{namespace}/{revision}", get(page))
-        .with_state(histories)
+        .with_state(sources)
 }
 
 async fn page(
-    State(histories): State<Arc<Histories>>,
+    State(sources): State<Sources>,
     Path((namespace, name)): Path<(String, String)>,
+    Query(question): Query<Question>,
 ) -> Response {
-    match histories.of(&RevisionId::new(namespace, name)) {
+    let id = RevisionId::new(namespace, name);
+    if let (Some(holder), false) = (sources.other_holder(&id), question.here) {
+        let holder = SocketAddr::new(holder, port::ADMIN).to_string();
+        if let Ok((StatusCode::OK, body)) = ask(&holder, &path(&id, true), &[], PATIENCE).await {
+            return ([(CONTENT_TYPE, "application/json")], body).into_response();
+        }
+    }
+    match sources.histories.of(&id) {
         Some(lines) => Json(lines).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+#[derive(Debug, Deserialize)]
+struct Question {
+    /// Asked by another replica: not to be passed on.
+    #[serde(default)]
+    here: bool,
+}
+
+impl Sources {
+    /// The replica that scales the revision, if it is not us.
+    fn other_holder(&self, id: &RevisionId) -> Option<IpAddr> {
+        let holder = self.share.holder(&id.namespace, &id.name)?;
+        address_in(&holder).filter(|address| *address != self.own)
+    }
+}
+
+fn path(id: &RevisionId, here: bool) -> String {
+    let RevisionId { namespace, name } = id;
+    format!("/explain/{namespace}/{name}?here={here}")
 }
 
 /// Asks the autoscaler at `address` about a revision, and draws the answer.
@@ -63,8 +108,7 @@ async fn page(
 /// # Errors
 /// See [`ExplainError`].
 pub async fn explain(address: &str, id: RevisionId) -> Result<String, ExplainError> {
-    let path = format!("/explain/{}/{}", id.namespace, id.name);
-    match ask(address, &path, &[], PATIENCE).await? {
+    match ask(address, &path(&id, false), &[], PATIENCE).await? {
         (StatusCode::OK, body) => Ok(table(&serde_json::from_slice::<Vec<Line>>(&body)?)),
         (StatusCode::NOT_FOUND, _) => Err(ExplainError::Unknown(id)),
         (other, _) => Err(ExplainError::Status(other)),
@@ -138,9 +182,10 @@ mod tests {
     use std::sync::Arc;
 
     use jiff::Timestamp;
+    use runtime::kube::lease::{Election, Identity, Sharing};
     use tokio::net::TcpListener;
 
-    use super::{ExplainError, explain, routes};
+    use super::{ExplainError, Sources, explain, routes};
     use crate::decide::Rule;
     use crate::gate::Passage;
     use crate::history::tests::account;
@@ -182,8 +227,15 @@ mod tests {
     #[tokio::test]
     async fn the_command_draws_what_the_page_tells() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        tokio::spawn(async move { axum::serve(listener, routes(histories())).await });
+        let address = listener.local_addr().unwrap();
+        let identity = Identity::of_address("autoscaler-7d-a", "127.0.0.1");
+        let sources = Sources {
+            histories: histories(),
+            share: Election::new(identity, Sharing::Sticky).enter("autoscaler-bucket-"),
+            own: address.ip(),
+        };
+        let address = address.to_string();
+        tokio::spawn(async move { axum::serve(listener, routes(sources)).await });
         let table = explain(&address, RevisionId::new("ns", "hello"))
             .await
             .unwrap();

@@ -2,8 +2,11 @@
 //! PodAutoscaler appears and stopped when it goes.
 //!
 //! All of a revision's work is in its tender; nothing is shared between revisions but stores and
-//! the ledger. That is also where an owner check belongs once several replicas share the work:
-//! [`Fleet::ours`] says which revisions get a tender here.
+//! the ledger.
+//!
+//! Every replica tends every revision, with the same reports and the same pods before it, so all
+//! come to the same decisions; only the holder of the revision's lease acts on them. Whoever takes
+//! over has nothing to catch up on.
 
 pub mod pass;
 mod tend;
@@ -20,6 +23,7 @@ use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use kube::Client;
 use kube::runtime::reflector::{ObjectRef, Store};
+use runtime::kube::lease::{Gain, Share};
 use runtime::kube::watch::{Watchable, Watched};
 use runtime::shutdown::Shutdown;
 use tokio::sync::watch;
@@ -30,8 +34,9 @@ use crate::gauges::Gauges;
 use crate::history::Histories;
 use crate::id::RevisionId;
 use crate::ledger::Ledger;
-use crate::pods::{self, Pods, RevisionPod};
-use crate::rules::Rules;
+use crate::peers::Peers;
+use crate::pods::{self, ObservedPod, Pods};
+use crate::rules::{Class, Rules};
 use crate::scaler::RevisionDeployment;
 use tender::Tender;
 
@@ -47,7 +52,7 @@ pub struct Watches {
     /// Deployments of revisions.
     pub deployments: Watched<RevisionDeployment>,
     /// Pods of revisions.
-    pub pods: Watched<RevisionPod>,
+    pub pods: Watched<ObservedPod>,
 }
 
 /// What every tender works with.
@@ -59,8 +64,12 @@ pub struct World {
     pub watches: Watches,
     /// The cluster's settings.
     pub settings: watch::Receiver<Arc<Settings>>,
+    /// Which revisions are ours to scale.
+    pub share: Share,
     /// What activators report.
     pub ledger: Arc<Ledger>,
+    /// Who else must know what pods say.
+    pub peers: Arc<Peers>,
     /// Pods per revision.
     pub pods: Arc<Pods>,
     /// What was decided.
@@ -92,6 +101,7 @@ pub async fn run(world: Arc<World>, shutdown: Shutdown) -> Result<(), JoinError>
     }
     let mut autoscalers = std::pin::pin!(world.watches.autoscalers.subscribe());
     let mut neighbours = std::pin::pin!(neighbours(&world));
+    let mut gains = std::pin::pin!(world.share.gains());
     let mut fleet = Fleet {
         world: Arc::clone(&world),
         tended: HashMap::new(),
@@ -104,6 +114,7 @@ pub async fn run(world: Arc<World>, shutdown: Shutdown) -> Result<(), JoinError>
         tokio::select! {
             Some(autoscaler) = autoscalers.next() => fleet.look(&autoscaler),
             Some(id) = neighbours.next() => world.ledger.wake(&id),
+            Some(gain) = gains.next() => fleet.take_over(gain),
             Some(Err(ended)) = fleet.set.join_next() => {
                 if !ended.is_cancelled() {
                     return Err(ended);
@@ -172,7 +183,7 @@ impl Fleet {
         let Some(id) = RevisionId::of(changed) else {
             return;
         };
-        let wanted = self.ours(&id);
+        let wanted = self.wanted(&id);
         let uid = wanted
             .as_ref()
             .map(|autoscaler| autoscaler.metadata.uid.clone());
@@ -189,11 +200,19 @@ impl Fleet {
         }
     }
 
-    /// The PodAutoscaler as it is now, if it is there to stay and ours to tend.
-    fn ours(&self, id: &RevisionId) -> Option<Arc<PodAutoscaler>> {
+    /// Has the revisions of a part that has become ours looked at, at once.
+    fn take_over(&self, gain: Gain) {
+        let ours = self.tended.keys();
+        ours.filter(|id| gain.covers(&id.namespace, &id.name))
+            .for_each(|id| self.world.ledger.wake(id));
+    }
+
+    /// The PodAutoscaler as it is now, if it is there to stay and of our class.
+    fn wanted(&self, id: &RevisionId) -> Option<Arc<PodAutoscaler>> {
         let found = get(&self.world.watches.autoscalers.store(), id)?;
         let stays = found.metadata.deletion_timestamp.is_none();
-        (stays && Rules::is_ours(&found, &self.world.settings.borrow())).then_some(found)
+        let class = Rules::class(&found, &self.world.settings.borrow());
+        (stays && class == Class::Kpa).then_some(found)
     }
 
     fn start(&mut self, id: RevisionId, autoscaler: &PodAutoscaler) {

@@ -5,8 +5,12 @@
 //! of them, silence means no load; but only after we have listened for a whole stable window, so
 //! that a restart takes nobody's pods before those who hold requests have come back
 //! (contract/data-plane 9, trap 7).
+//!
+//! Every replica keeps all of it: what one hears it passes on ([`crate::peers`]), so that whoever
+//! takes over a revision knows its last hour as well as the one before.
 
 mod early;
+mod hearing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use crate::rules::Rules;
 use crate::target::Metric;
 use crate::window::Window;
 use early::Early;
+use hearing::Hearing;
 
 /// One report about one revision.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,9 +44,12 @@ pub struct Sample {
 pub enum Source {
     /// Activators, which see every request of the revision.
     Activators {
-        /// Since when at least one of them has been connected.
+        /// Since when at least one of them has been connected, here or to another replica.
         since: Option<Timestamp>,
     },
+    /// The pods themselves, which are asked each second: what they say counts, also that there is
+    /// nothing, and silence says nothing.
+    Pods,
 }
 
 /// All reports.
@@ -49,16 +57,10 @@ pub enum Source {
 pub struct Ledger {
     accounts: Mutex<HashMap<RevisionId, Arc<Account>>>,
     early: Mutex<Early>,
-    streams: Mutex<Streams>,
+    hearing: Mutex<Hearing>,
 }
 
-#[derive(Debug, Default)]
-struct Streams {
-    open: usize,
-    since: Option<Timestamp>,
-}
-
-/// A stream of reports that is open. Dropping it closes it in the books.
+/// An activator's stream of reports that is open. Dropping it closes it in the books.
 #[derive(Debug)]
 pub struct Stream {
     ledger: Arc<Ledger>,
@@ -76,6 +78,8 @@ pub struct Account {
 struct Rings {
     concurrency: Pair,
     requests: Pair,
+    /// Second of the last report.
+    reported: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -110,55 +114,56 @@ impl Ledger {
         account.iter().for_each(|account| account.wake.notify_one());
     }
 
-    /// Takes a report at the time of its receipt. A report that wakes a revision from zero does
-    /// so at once.
-    pub fn record(&self, id: RevisionId, sample: Sample, now: Timestamp) {
+    /// Takes a report of the second `at`. A report that wakes a revision from zero does so at once.
+    pub fn record(&self, id: RevisionId, sample: Sample, at: Timestamp) {
         let account = self.accounts.lock().get(&id).cloned();
         match account {
-            Some(account) => account.record(now, sample),
-            None => self.early.lock().keep(id, now, sample),
+            Some(account) => account.record(at, sample),
+            None => self.early.lock().keep(id, at, sample),
         }
     }
 
-    /// Counts a stream of reports until it is dropped.
+    /// Counts an activator's stream of reports until it is dropped.
     pub fn listen(self: &Arc<Self>, now: Timestamp) -> Stream {
-        let mut streams = self.streams.lock();
-        streams.open += 1;
-        streams.since.get_or_insert(now);
-        drop(streams);
+        self.hearing.lock().join(now);
         Stream {
             ledger: Arc::clone(self),
         }
     }
 
-    /// Streams that are open.
-    pub fn streams(&self) -> usize {
-        self.streams.lock().open
+    /// Another replica, which hears an activator, has passed on what it heard.
+    pub fn relayed(&self, now: Timestamp) {
+        self.hearing.lock().relay(now);
     }
 
-    /// Where reports come from now.
-    pub fn source(&self) -> Source {
+    /// Streams of activators that are open here.
+    pub fn streams(&self) -> usize {
+        self.hearing.lock().activators()
+    }
+
+    /// Where reports come from at `now`.
+    pub fn source(&self, now: Timestamp) -> Source {
         Source::Activators {
-            since: self.streams.lock().since,
+            since: self.hearing.lock().since(now),
         }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        let mut streams = self.ledger.streams.lock();
-        streams.open -= 1;
-        if streams.open == 0 {
-            streams.since = None;
-        }
+        self.ledger.hearing.lock().leave();
     }
 }
 
 impl Source {
     /// Whether saying nothing means that there is no load.
     fn silence_is_zero(self, stable_window: Duration, now: Timestamp) -> bool {
-        let Self::Activators { since } = self;
-        since.is_some_and(|since| elapsed(since, now) >= stable_window)
+        match self {
+            Self::Activators { since } => {
+                since.is_some_and(|since| elapsed(since, now) >= stable_window)
+            }
+            Self::Pods => false,
+        }
     }
 }
 
@@ -171,6 +176,7 @@ impl Account {
         let rings = Rings {
             concurrency: pair(),
             requests: pair(),
+            reported: None,
         };
         Self {
             rings: Mutex::new(rings),
@@ -180,10 +186,24 @@ impl Account {
     }
 
     fn record(&self, at: Timestamp, sample: Sample) {
-        self.rings.lock().record(at, sample);
+        {
+            let mut rings = self.rings.lock();
+            rings.record(at, sample);
+            rings.reported = Some(at);
+        }
         if sample.concurrency > 0.0 && self.dozing.load(Ordering::Acquire) {
             self.wake.notify_one();
         }
+    }
+
+    /// Takes what pods said when they were asked.
+    pub fn record_answer(&self, at: Timestamp, sample: Sample) {
+        self.rings.lock().record(at, sample);
+    }
+
+    /// The second of the last report that nobody had asked for.
+    pub fn reported(&self) -> Option<Timestamp> {
+        self.rings.lock().reported
     }
 
     /// Whether the next report of load must wake us: the revision is wanted at zero.
@@ -235,6 +255,14 @@ impl Account {
             stable: pair.stable.average(now, rules.algorithm),
             panic: pair.panic.average(now, rules.algorithm),
         })
+    }
+}
+
+#[cfg(test)]
+impl Account {
+    /// The concurrency of all seconds of the stable window, added up.
+    pub(crate) fn sum(&self) -> f64 {
+        self.rings.lock().concurrency.stable.sum()
     }
 }
 

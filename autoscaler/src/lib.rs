@@ -3,33 +3,36 @@
 //!
 //! ```text
 //! activators ──ws──► collect ─► ledger (windows per revision)
-//!                                  │ load, or a poke from zero
+//!                      │ peers     │ load, or a poke from zero
+//!                      ▼ (all other replicas)
 //!                                  ▼
 //! stores ─► kpa::tender ─► kpa::pass = decide ─► gate ─► status, sks   (pure)
-//!                │
-//!                └─► scaler (Deployment) │ tend (ServerlessService, Metric, status) │ probe
+//!     ▲          │
+//!     │ scrape   └─► scaler (Deployment) │ tend (ServerlessService, Metric, status) │ probe
 //! ```
 //!
-//! Deliberately absent in this slice: scraping of queue-proxies (for ingresses that send traffic
-//! past the activators; the seam is [`ledger::Source`]), leases, and the HPA class.
+//! [`hpa`] is a process of its own: it only orders Kubernetes' autoscaler.
 
 pub mod args;
 mod ask;
 mod backoff;
 mod clock;
-mod collect;
+pub mod collect;
 pub mod decide;
 pub mod explain;
 pub mod gate;
 pub mod gauges;
 pub mod history;
+pub mod hpa;
 pub mod id;
 pub mod kpa;
 pub mod ledger;
+pub mod peers;
 pub mod pods;
 mod probe;
 pub mod rules;
 pub mod scaler;
+pub mod scrape;
 pub mod serve;
 pub mod sks;
 pub mod status;

@@ -1,40 +1,21 @@
 //! Pods per revision, counted as they change (contract/data-plane 1.5).
 
+mod observed;
+
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 
 use crds::name::serving;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::ObjectMeta;
-use kube::{Resource, ResourceExt};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use net::contract::port;
 use parking_lot::Mutex;
-use serde::Deserialize;
 
 use crate::id::RevisionId;
+use crate::scrape::Target;
+pub(crate) use observed::Stage;
 
-/// As much of a pod as we look at: the store holds every pod of every revision, and a whole pod
-/// is ten times as large.
-#[derive(Resource, Clone, Debug, Default, Deserialize)]
-#[resource(inherit = "Pod")]
-pub struct RevisionPod {
-    metadata: ObjectMeta,
-    #[serde(default)]
-    status: PodStatus,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct PodStatus {
-    #[serde(default)]
-    phase: String,
-    #[serde(default)]
-    conditions: Vec<PodCondition>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct PodCondition {
-    #[serde(rename = "type")]
-    type_: String,
-    status: String,
-}
+pub use observed::ObservedPod;
 
 /// Pods of one revision. A pod counts once, or not at all when it has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,20 +30,18 @@ pub struct PodCounts {
     pub terminating: u32,
 }
 
-/// What a pod is to the autoscaler.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Pending,
-    NotReady,
-    Ready,
-    Terminating,
-    Ended,
+/// What we keep of a pod.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    stage: Stage,
+    address: Option<IpAddr>,
+    started: Option<Timestamp>,
 }
 
 /// All pods of all revisions.
 #[derive(Debug, Default)]
 pub struct Pods {
-    revisions: Mutex<HashMap<RevisionId, HashMap<String, Stage>>>,
+    revisions: Mutex<HashMap<RevisionId, HashMap<String, Known>>>,
 }
 
 impl Pods {
@@ -70,8 +49,8 @@ impl Pods {
     pub fn counts(&self, id: &RevisionId) -> PodCounts {
         let mut counts = PodCounts::default();
         let revisions = self.revisions.lock();
-        for stage in revisions.get(id).into_iter().flat_map(HashMap::values) {
-            match stage {
+        for pod in revisions.get(id).into_iter().flat_map(HashMap::values) {
+            match pod.stage {
                 Stage::Pending => counts.pending += 1,
                 Stage::NotReady => counts.not_ready += 1,
                 Stage::Ready => counts.ready += 1,
@@ -82,20 +61,40 @@ impl Pods {
         counts
     }
 
+    /// The queue-proxies of a revision's ready pods.
+    pub(crate) fn targets(&self, id: &RevisionId) -> Vec<Target> {
+        let revisions = self.revisions.lock();
+        let pods = revisions.get(id).into_iter().flat_map(HashMap::values);
+        let ready = pods.filter(|pod| pod.stage == Stage::Ready);
+        let target = |pod: &Known| {
+            Some(Target {
+                address: SocketAddr::new(pod.address?, port::METRICS),
+                started: pod.started,
+            })
+        };
+        ready.filter_map(target).collect()
+    }
+
     /// Takes a pod that was added or changed. Answers with its revision if its counts may differ
     /// now.
-    pub fn keep(&self, pod: &RevisionPod) -> Option<RevisionId> {
-        let (id, stage) = (revision(pod)?, stage(pod));
+    pub fn keep(&self, pod: &ObservedPod) -> Option<RevisionId> {
+        let id = revision(pod)?;
+        let known = Known {
+            stage: pod.stage(),
+            address: pod.address(),
+            started: pod.started(),
+        };
         let mut revisions = self.revisions.lock();
         let before = revisions
             .entry(id.clone())
             .or_default()
-            .insert(pod.name_any(), stage);
-        (before != Some(stage)).then_some(id)
+            .insert(pod.name_any(), known);
+        let before = before.map(|before| before.stage);
+        (before != Some(known.stage)).then_some(id)
     }
 
     /// Forgets a pod that was deleted. Answers with its revision.
-    pub fn forget(&self, pod: &RevisionPod) -> Option<RevisionId> {
+    pub fn forget(&self, pod: &ObservedPod) -> Option<RevisionId> {
         let id = revision(pod)?;
         let mut revisions = self.revisions.lock();
         let pods = revisions.get_mut(&id)?;
@@ -113,26 +112,13 @@ pub fn revision<K: ResourceExt>(object: &K) -> Option<RevisionId> {
     Some(RevisionId::new(object.namespace()?, name))
 }
 
-fn stage(pod: &RevisionPod) -> Stage {
-    if pod.metadata.deletion_timestamp.is_some() {
-        return Stage::Terminating;
-    }
-    let is_ready = |found: &PodCondition| found.type_ == "Ready" && found.status == "True";
-    match pod.status.phase.as_str() {
-        "Running" if pod.status.conditions.iter().any(is_ready) => Stage::Ready,
-        "Running" => Stage::NotReady,
-        "Succeeded" | "Failed" => Stage::Ended,
-        _ => Stage::Pending,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{PodCounts, Pods, RevisionPod};
+    use super::{ObservedPod, PodCounts, Pods};
     use crate::id::RevisionId;
     use serde_json::json;
 
-    fn pod(name: &str, phase: &str, ready: &str, deleted: bool) -> RevisionPod {
+    fn pod(name: &str, phase: &str, ready: &str, deleted: bool) -> ObservedPod {
         let deleted = deleted.then_some("2026-01-01T00:00:00Z");
         serde_json::from_value(json!({
             "metadata": {
@@ -168,7 +154,7 @@ mod tests {
         let starting = pod("a", "Pending", "False", false);
         assert_eq!(pods.keep(&starting).as_ref(), Some(&id));
         assert_eq!(pods.keep(&starting), None);
-        assert_eq!(pods.keep(&RevisionPod::default()), None);
+        assert_eq!(pods.keep(&ObservedPod::default()), None);
         assert_eq!(pods.forget(&starting).as_ref(), Some(&id));
         assert_eq!(pods.counts(&id), PodCounts::default());
         assert!(pods.revisions.lock().is_empty());

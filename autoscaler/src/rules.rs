@@ -43,6 +43,17 @@ pub struct Rules {
     pub activator_capacity: f64,
 }
 
+/// Who cares for a PodAutoscaler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// [`crate::kpa`].
+    Kpa,
+    /// [`crate::hpa`].
+    Hpa,
+    /// Somebody else's autoscaler.
+    Other,
+}
+
 impl Rules {
     /// Reads the rules of `autoscaler`.
     pub fn read(autoscaler: &PodAutoscaler, settings: &Settings) -> Self {
@@ -84,12 +95,16 @@ impl Rules {
         }
     }
 
-    /// Whether the KPA cares for `autoscaler`; a class that nobody named is the cluster's.
-    pub fn is_ours(autoscaler: &PodAutoscaler, settings: &Settings) -> bool {
+    /// Who cares for `autoscaler`; a class that nobody named is the cluster's.
+    pub fn class(autoscaler: &PodAutoscaler, settings: &Settings) -> Class {
         let annotations = autoscaler.metadata.annotations.as_ref();
         let named = annotations.and_then(|all| all.get(crds::name::autoscaling::CLASS));
         let class = named.unwrap_or(&settings.autoscaler.pod_autoscaler_class);
-        class == crds::name::autoscaling::KPA
+        match class.as_str() {
+            crds::name::autoscaling::KPA => Class::Kpa,
+            crds::name::autoscaling::HPA => Class::Hpa,
+            _ => Class::Other,
+        }
     }
 }
 

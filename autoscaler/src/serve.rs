@@ -4,12 +4,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use axum::Router;
 use clap::Args;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use net::contract::{env, name, port};
 use prometheus::Registry;
 use runtime::admin::{self, Admin};
+use runtime::kube::lease::{Election, Identity, Share, Sharing};
 use runtime::kube::settings;
 use runtime::kube::watch::{Watchable, Watched, start};
 use runtime::ready::Ready;
@@ -18,12 +20,16 @@ use runtime::tasks::Tasks;
 use tokio::net::TcpListener;
 use tracing::info;
 
-use crate::collect;
-use crate::explain;
+use crate::collect::{self, Desk};
+use crate::explain::{self, Sources};
 use crate::gauges::Gauges;
-use crate::history::Histories;
 use crate::kpa::{self, ClientHandle, Watches, World};
-use crate::ledger::Ledger;
+use crate::peers::{self, Own, Peers};
+
+/// What the leases begin with, as upstream calls them (contract/data-plane 1.10).
+const LEASES: &str = "autoscaler-bucket-";
+/// Label of our own pods.
+const OWN_PODS: &str = "app=autoscaler";
 
 /// How the process runs.
 #[derive(Clone, Debug, Args)]
@@ -51,26 +57,46 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let tasks = Tasks::new(shutdown.clone());
     let client = runtime::kube::client().await?;
     let registry = Registry::new();
+    let settings = settings::watch(&tasks, &client, &options.system_namespace).await;
+    let (share, election) = candidacy(&options);
     let world = Arc::new(World {
         watches: watches(&tasks, &client),
-        settings: settings::watch(&tasks, &client, &options.system_namespace).await,
-        client: ClientHandle(client),
+        settings: settings.clone(),
+        client: ClientHandle(client.clone()),
+        share,
         ledger: Arc::default(),
+        peers: Arc::new(Peers::new(&registry)?),
         pods: Arc::default(),
         histories: Arc::default(),
         gauges: Gauges::new(&registry)?,
-        cluster_domain: options.cluster_domain,
+        cluster_domain: options.cluster_domain.clone(),
     });
+    let desk = Desk {
+        ledger: Arc::clone(&world.ledger),
+        peers: Arc::clone(&world.peers),
+        shutdown: shutdown.clone(),
+    };
     let ready = Ready::default();
-    serve_pages(&tasks, registry, &ready, &world.histories);
+    let sources = Sources {
+        histories: Arc::clone(&world.histories),
+        share: world.share.clone(),
+        own: options.pod_ip,
+    };
+    serve_pages(&tasks, registry, &ready, explain::routes(sources));
     let stats = TcpListener::bind(every_address(port::STATS)).await?;
-    let ledger: Arc<Ledger> = Arc::clone(&world.ledger);
-    tasks.spawn("collect", collect::serve(stats, ledger, shutdown.clone()));
+    meet_peers(&tasks, &client, &options, &desk);
+    tasks.spawn("collect", collect::serve(stats, desk));
     let (synced, watches) = (ready.gate("watches"), world.watches.clone());
     let stop = shutdown.clone();
+    let system_namespace = options.system_namespace.clone();
+    let starter = tasks.clone();
     tasks.spawn("readiness", async move {
         tokio::select! {
-            () = watches.wait_until_synced() => synced.open(),
+            () = watches.wait_until_synced() => {
+                // Not before: a replica that does not see its revisions must not hold their lease.
+                election.start(&starter, &client, &system_namespace, settings);
+                synced.open();
+            }
             () = stop.wait() => {}
         }
         stop.wait().await;
@@ -81,9 +107,28 @@ pub async fn run(options: Options) -> anyhow::Result<ExitCode> {
     Ok(tasks.run().await)
 }
 
+/// Our candidacy for the leases: they stay where they are, for their holder has a history to lose.
+fn candidacy(options: &Options) -> (Share, Election) {
+    let identity = Identity::of_address(&options.pod_name, &options.pod_ip.to_string());
+    let mut election = Election::new(identity, Sharing::Sticky);
+    (election.enter(LEASES), election)
+}
+
+/// Passes reports on to the other replicas.
+fn meet_peers(tasks: &Tasks, client: &Client, options: &Options, desk: &Desk) {
+    let api = Api::namespaced(client.clone(), &options.system_namespace);
+    let pods = start(tasks, api, watcher::Config::default().labels(OWN_PODS));
+    let own = Own {
+        pod: options.pod_name.clone(),
+        address: options.pod_ip,
+    };
+    let (peers, ledger) = (Arc::clone(&desk.peers), Arc::clone(&desk.ledger));
+    let run = peers::run(peers, pods, own, ledger, desk.shutdown.clone());
+    tasks.spawn("peers", run);
+}
+
 /// Pages for kubelet and people on one port, metrics also on the port where they are scraped.
-fn serve_pages(tasks: &Tasks, registry: Registry, ready: &Ready, histories: &Arc<Histories>) {
-    let routes = explain::routes(Arc::clone(histories));
+pub(crate) fn serve_pages(tasks: &Tasks, registry: Registry, ready: &Ready, routes: Router) {
     let pages = Admin {
         registry,
         ready: ready.clone(),
@@ -106,7 +151,12 @@ fn watches(tasks: &Tasks, client: &Client) -> Watches {
     }
 }
 
-fn all<K: Watchable>(tasks: &Tasks, client: &Client, config: watcher::Config) -> Watched<K> {
+/// Watches all objects of a kind that `config` chooses.
+pub(crate) fn all<K: Watchable>(
+    tasks: &Tasks,
+    client: &Client,
+    config: watcher::Config,
+) -> Watched<K> {
     start(tasks, Api::all(client.clone()), config)
 }
 

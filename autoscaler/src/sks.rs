@@ -164,7 +164,7 @@ pub fn wanted_metric(autoscaler: &PodAutoscaler, rules: &Rules, private: &str) -
 
 /// Metadata of a child: same name, labels and annotations, less the marks of those who wrote
 /// the PodAutoscaler.
-fn child(autoscaler: &PodAutoscaler) -> ObjectMeta {
+pub(crate) fn child(autoscaler: &PodAutoscaler) -> ObjectMeta {
     let of = &autoscaler.metadata;
     let mut annotations: BTreeMap<_, _> = of.annotations.clone().unwrap_or_default();
     annotations.retain(|key, _| key != APPLIED && key != LAST_APPLIED);

@@ -72,11 +72,21 @@ pub fn status(
     }
 }
 
+/// Whether `new` says something that others wait for: another generation, or a condition that has
+/// changed its status. Numbers, reasons and messages are for people.
+pub fn is_news(old: &PodAutoscalerStatus, new: &PodAutoscalerStatus) -> bool {
+    let verdicts = |status: &PodAutoscalerStatus| -> Vec<(String, String)> {
+        let conditions = status.conditions.iter();
+        conditions
+            .map(|condition| (condition.type_.clone(), condition.status.clone()))
+            .collect()
+    };
+    old.observed_generation != new.observed_generation || verdicts(old) != verdicts(new)
+}
+
 fn active(found: &Findings<'_>, before: &[Condition]) -> Truth {
     if let Path::Foreign(name) = found.path {
-        let kind = "ServerlessService";
-        let message = format!("There is an existing {kind} {name:?} that we do not own.");
-        return Truth::no("NotOwned", message);
+        return not_owned("ServerlessService", name);
     }
     let before = Truth::of(condition::find(before, ACTIVE));
     let activating = matches!(before, Truth::Unknown(..));
@@ -93,6 +103,12 @@ fn active(found: &Findings<'_>, before: &[Condition]) -> Truth {
         ),
         Some(_) | None => Truth::True,
     }
+}
+
+/// A name that should be ours is taken.
+pub(crate) fn not_owned(kind: &str, name: &str) -> Truth {
+    let message = format!("There is an existing {kind} {name:?} that we do not own.");
+    Truth::no("NotOwned", message)
 }
 
 fn no_traffic() -> Truth {

@@ -128,6 +128,12 @@ impl Window {
         *self = resized;
     }
 
+    /// All that the window holds.
+    #[cfg(test)]
+    pub(crate) fn sum(&self) -> f64 {
+        self.buckets.iter().sum()
+    }
+
     fn length(&self) -> i64 {
         self.buckets.len() as i64
     }

@@ -7,25 +7,36 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autoscaler::gauges::Gauges;
+use autoscaler::hpa;
 use autoscaler::id::RevisionId;
 use autoscaler::kpa::{self, ClientHandle, Watches, World};
 use autoscaler::ledger::Sample;
+use autoscaler::peers::Peers;
+use axum::Router;
+use axum::routing::get;
 use crds::config::Settings;
 use jiff::Timestamp;
 use kube::runtime::watcher;
 use kube::{Api as KubeApi, Client};
+use net::stat::Stat;
 use prometheus::Registry;
+use prost::Message as _;
+use runtime::kube::lease::{Election, Identity, Sharing};
 use runtime::kube::watch::{Watchable, Watched, start};
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use api::{Api, Write};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const KINDS: usize = 5;
+/// Five of the autoscaler; leases and pods of the election.
+const WATCHES: usize = 7;
+const SYSTEM: &str = "knative-serving";
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let wait = async {
@@ -126,38 +137,50 @@ fn at_zero() -> [(&'static str, Value); 3] {
     ]
 }
 
-/// The autoscaler against that server.
-async fn tend(api: &Api, client: &Client) -> (Arc<World>, Tasks) {
-    fn all<K: Watchable>(tasks: &Tasks, client: &Client) -> Watched<K> {
-        start(
-            tasks,
-            KubeApi::all(client.clone()),
-            watcher::Config::default(),
-        )
-    }
-    let tasks = Tasks::new(Shutdown::default());
+fn all<K: Watchable>(tasks: &Tasks, client: &Client) -> Watched<K> {
+    let everywhere = KubeApi::all(client.clone());
+    start(tasks, everywhere, watcher::Config::default())
+}
+
+/// A replica of the autoscaler against that server. The first one has the lease when
+/// it is returned.
+async fn tend(api: Arc<Api>, pod: &'static str) -> (Arc<World>, Tasks) {
+    let before = api.watches();
+    let (client, tasks) = (api.client(), Tasks::new(Shutdown::default()));
     let (_, settings) = watch::channel(Arc::<Settings>::default());
+    let mut election = Election::new(Identity::of_address(pod, "127.0.0.1"), Sharing::Sticky);
+    let share = election.enter("autoscaler-bucket-");
     let world = Arc::new(World {
         client: ClientHandle(client.clone()),
         watches: Watches {
-            autoscalers: all(&tasks, client),
-            paths: all(&tasks, client),
-            metrics: all(&tasks, client),
-            deployments: all(&tasks, client),
-            pods: all(&tasks, client),
+            autoscalers: all(&tasks, &client),
+            paths: all(&tasks, &client),
+            metrics: all(&tasks, &client),
+            deployments: all(&tasks, &client),
+            pods: all(&tasks, &client),
         },
-        settings,
+        settings: settings.clone(),
+        share,
         ledger: Arc::default(),
+        peers: Arc::new(Peers::new(&Registry::new()).expect("a counter")),
         pods: Arc::default(),
         histories: Arc::default(),
         gauges: Gauges::new(&Registry::new()).expect("gauges"),
         cluster_domain: "cluster.local".to_owned(),
     });
-    until("every kind is watched", || api.watches() == KINDS).await;
+    election.start(&tasks, &client, SYSTEM, settings);
+    until("every kind is watched", || {
+        api.watches() >= before + WATCHES
+    })
+    .await;
     tasks.spawn(
         "kpa",
         kpa::run(Arc::clone(&world), tasks.shutdown().clone()),
     );
+    until("somebody has the lease", || {
+        world.share.holder("ns", "hello").is_some()
+    })
+    .await;
     (world, tasks)
 }
 
@@ -196,8 +219,8 @@ async fn a_new_revision_is_brought_up_and_then_left_in_peace() {
         ("podautoscalers/hello", autoscaler(&json!({}))),
         ("deployments/hello-deployment", deployment(1)),
     ];
-    let (api, client) = Api::start(&objects).await;
-    let (world, _tasks) = tend(&api, &client).await;
+    let api = Api::start(&objects).await;
+    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
     until("the status is stored", || reason(&api) == "Unknown Queued").await;
     assert_eq!(
         paths(&api.writes()),
@@ -226,7 +249,8 @@ async fn a_new_revision_is_brought_up_and_then_left_in_peace() {
     );
 
     let before = decisions(&world);
-    until("the dust has settled", || decisions(&world) > before).await;
+    // A tick is among them: what waited for one is written by then.
+    until("the dust has settled", || decisions(&world) >= before + 3).await;
     let (settled, decided) = (api.writes().len(), decisions(&world));
     until("more was decided", || decisions(&world) >= decided + 2).await;
     assert_eq!(
@@ -239,15 +263,16 @@ async fn a_new_revision_is_brought_up_and_then_left_in_peace() {
 #[tokio::test]
 async fn the_first_request_scales_in_one_call_before_any_status() {
     let objects = at_zero();
-    let (api, client) = Api::start(&objects).await;
-    let (world, _tasks) = tend(&api, &client).await;
+    let api = Api::start(&objects).await;
+    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
     until("the Metric is ready", || {
         api.get("metrics/hello")
             .is_some_and(|metric| metric["status"].is_object())
     })
     .await;
     let before = decisions(&world);
-    until("the dust has settled", || decisions(&world) > before).await;
+    // A tick is among them: what waited for one is written by then.
+    until("the dust has settled", || decisions(&world) >= before + 3).await;
     assert!(!paths(&api.writes()).contains(&"deployments/hello-deployment/scale"));
     let settled = api.writes().len();
 
@@ -279,4 +304,214 @@ async fn the_first_request_scales_in_one_call_before_any_status() {
         .filter(|write| write.path.ends_with("/scale"))
         .count();
     assert_eq!(scales, 1, "{:?}", paths(&all));
+}
+
+/// A revision with three pods and room for one request in each.
+fn at_three() -> Vec<(&'static str, Value)> {
+    let [(_, mut autoscaler), _, path] = at_zero();
+    let annotations = &mut autoscaler["metadata"]["annotations"];
+    annotations["autoscaling.knative.dev/target"] = "1".into();
+    for (index, status) in [(0, "True"), (1, "True")] {
+        let condition = &mut autoscaler["status"]["conditions"][index];
+        condition["status"] = status.into();
+        condition["reason"] = "".into();
+    }
+    let pod_of_ours = json!({
+        "metadata": { "namespace": SYSTEM },
+        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] }
+    });
+    let named = |mut pod: Value, name: &str| {
+        pod["metadata"]["name"] = name.into();
+        pod
+    };
+    vec![
+        ("podautoscalers/hello", autoscaler),
+        ("deployments/hello-deployment", deployment(3)),
+        path,
+        ("pods/hello-a", pod()),
+        ("pods/hello-b", named(pod(), "hello-b")),
+        ("pods/hello-c", named(pod(), "hello-c")),
+        (
+            "pods/autoscaler-7d-a",
+            named(pod_of_ours.clone(), "autoscaler-7d-a"),
+        ),
+        (
+            "pods/autoscaler-7d-b",
+            named(pod_of_ours, "autoscaler-7d-b"),
+        ),
+    ]
+}
+
+/// Numbers of pods that were asked for.
+fn scales(api: &Api) -> Vec<u64> {
+    let writes = api.writes();
+    let scales = writes.iter().filter(|write| write.path.ends_with("/scale"));
+    scales
+        .filter_map(|write| write.body[0]["value"].as_u64())
+        .collect()
+}
+
+#[tokio::test]
+async fn when_the_owner_is_killed_another_goes_on_within_two_seconds_and_no_pod_goes() {
+    let api = Api::start(&at_three()).await;
+    let doomed = Runtime::new().expect("a runtime");
+    let owner = doomed.spawn(tend(Arc::clone(&api), "autoscaler-7d-a"));
+    let (owner, _owned) = owner.await.expect("the owner");
+    let (other, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-b").await;
+    until("the owner owns", || {
+        owner.share.term("ns", "hello").is_some()
+    })
+    .await;
+    let report = |world: &World, concurrency| {
+        let requests = concurrency;
+        let sample = Sample {
+            concurrency,
+            requests,
+        };
+        world.ledger.record(id(), sample, Timestamp::now());
+    };
+    for world in [&owner, &other] {
+        report(world, 3.5);
+    }
+    until("the owner has scaled", || !scales(&api).is_empty()).await;
+    let decided = decisions(&other);
+    until("the other has decided as well", || {
+        decisions(&other) > decided + 1
+    })
+    .await;
+    assert_eq!(scales(&api), [5], "one of two replicas writes");
+
+    doomed.shutdown_background();
+    report(&other, 10.0);
+    api.delete("pods/autoscaler-7d-a");
+    until("another owner", || {
+        other.share.term("ns", "hello").is_some()
+    })
+    .await;
+    let owned = Instant::now();
+    until("scaling goes on", || scales(&api).len() > 1).await;
+    assert!(
+        owned.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        owned.elapsed()
+    );
+    let decided = decisions(&other);
+    until("the dust has settled", || decisions(&other) > decided + 1).await;
+    assert!(scales(&api).is_sorted(), "{:?}", scales(&api));
+}
+
+#[tokio::test]
+async fn a_revision_of_the_hpa_class_gets_its_object_once_and_the_kpa_leaves_it_alone() {
+    let mut order = autoscaler(&json!({}));
+    let annotations = &mut order["metadata"]["annotations"];
+    annotations["autoscaling.knative.dev/class"] = "hpa.autoscaling.knative.dev".into();
+    annotations["autoscaling.knative.dev/target"] = "75".into();
+    let api = Api::start(&[
+        ("podautoscalers/hello", order),
+        ("deployments/hello-deployment", deployment(1)),
+    ])
+    .await;
+    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
+    let (client, tasks) = (api.client(), Tasks::new(Shutdown::default()));
+    let before = api.watches();
+    let watches = hpa::Watches {
+        autoscalers: all(&tasks, &client),
+        paths: all(&tasks, &client),
+        scalers: all(&tasks, &client),
+    };
+    until("every kind is watched", || api.watches() >= before + 3).await;
+    // One share for both: the lease says who works, not what on.
+    let settings = world.settings.clone();
+    hpa::start(&tasks, client, &watches, &world.share, settings);
+    until("the path is there", || {
+        api.get("serverlessservices/hello").is_some()
+    })
+    .await;
+    let path = api.get("serverlessservices/hello").expect("the path");
+    assert_eq!(
+        (&path["spec"]["mode"], &path["spec"]["numActivators"]),
+        (&json!("Serve"), &json!(0))
+    );
+    api.put("serverlessservices/hello", carried_out(path));
+    let mut scaler = api
+        .get("horizontalpodautoscalers/hello")
+        .expect("the object");
+    scaler["status"] = json!({ "currentReplicas": 1, "desiredReplicas": 4 });
+    api.put("horizontalpodautoscalers/hello", scaler);
+    until("the revision is ready", || {
+        let order = api.get("podautoscalers/hello").expect("the order");
+        order["status"]["desiredScale"] == 4 && ready(&order) == Some("True".to_owned())
+    })
+    .await;
+    let mut writes = paths(&api.writes())
+        .into_iter()
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    writes.dedup();
+    assert_eq!(writes[0], "horizontalpodautoscalers/hello");
+    assert!(
+        !writes
+            .iter()
+            .any(|path| path.ends_with("/scale") || path.starts_with("metrics/"))
+    );
+    assert_eq!(decisions(&world), 0, "not a revision of the KPA");
+}
+
+/// A queue-proxy with `concurrency` requests, at an address of its own.
+async fn queue_proxy(address: &str, concurrency: f64) {
+    let page = move || async move {
+        let stat = Stat {
+            average_concurrent_requests: concurrency,
+            ..Stat::default()
+        };
+        stat.encode_to_vec()
+    };
+    let listener = TcpListener::bind((address, 9090))
+        .await
+        .expect("the address");
+    let app = Router::new().route("/metrics", get(page));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+}
+
+#[tokio::test]
+async fn pods_are_asked_where_requests_pass_activators_by() {
+    let mut objects = at_three();
+    for (path, object) in &mut objects {
+        match *path {
+            "podautoscalers/hello" => {
+                let annotations = &mut object["metadata"]["annotations"];
+                annotations["autoscaling.knative.dev/target-burst-capacity"] = "0".into();
+            }
+            path if path.starts_with("pods/hello") => {
+                object["status"]["podIP"] = "127.93.0.1".into();
+            }
+            _ => {}
+        }
+    }
+    queue_proxy("127.93.0.1", 2.0).await;
+    let api = Api::start(&objects).await;
+    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
+    let sample = Sample {
+        concurrency: 2.0,
+        requests: 2.0,
+    };
+    world.ledger.record(id(), sample, Timestamp::now());
+    until("pods serve directly", || {
+        let path = api.get("serverlessservices/hello").expect("the path");
+        path["spec"]["mode"] == "Serve"
+    })
+    .await;
+    // Six requests in three pods, of which no activator tells.
+    until("scaling by what pods say", || !scales(&api).is_empty()).await;
+    assert!(
+        scales(&api).iter().all(|pods| (4..=9).contains(pods)),
+        "{:?}",
+        scales(&api)
+    );
+}
+
+fn ready(object: &Value) -> Option<String> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let ready = conditions.iter().find(|found| found["type"] == "Ready")?;
+    ready["status"].as_str().map(str::to_owned)
 }

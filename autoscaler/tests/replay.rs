@@ -105,9 +105,12 @@ impl Cluster {
                 ready,
                 ..PodCounts::default()
             },
-            load: self
-                .account
-                .load(&self.rules, self.ledger.source(), ready, at(second)),
+            load: self.account.load(
+                &self.rules,
+                self.ledger.source(at(second)),
+                ready,
+                at(second),
+            ),
             replicas: Some(self.pods.len() as u32),
             path: &self.path,
             probe: self.probe,

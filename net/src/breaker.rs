@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use thiserror::Error;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// A limit and a bounded line in front of it. Clones share it.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Breaker {
     inside: Arc<AtomicUsize>,
     limit: usize,
     capacity: usize,
+    /// Somebody began to wait.
+    waiting: watch::Sender<()>,
 }
 
 /// The right to one slot. Dropping it lets the next one in.
@@ -49,6 +51,7 @@ impl Breaker {
             inside: Arc::default(),
             limit,
             capacity: limit.saturating_add(queue_depth),
+            waiting: watch::Sender::new(()),
         }
     }
 
@@ -58,9 +61,16 @@ impl Breaker {
     /// At once, when the line is full.
     pub async fn acquire(&self) -> Result<Permit, Full> {
         let place = self.enter()?;
-        let slots = Arc::clone(&self.slots);
-        // The semaphore is never closed; were it, nobody could be let in.
-        let slot = slots.acquire_owned().await.map_err(|_| Full)?;
+        // Who waits is served before: a slot that can be had at once is nobody's.
+        let slot = match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => {
+                let slot = Arc::clone(&self.slots).acquire_owned();
+                self.waiting.send_replace(());
+                // The semaphore is never closed; were it, nobody could be let in.
+                slot.await.map_err(|_| Full)?
+            }
+        };
         Ok(Permit {
             _slot: slot,
             _place: place,
@@ -77,6 +87,15 @@ impl Breaker {
         self.inside
             .load(Ordering::Relaxed)
             .saturating_sub(self.in_flight())
+    }
+
+    /// Ends when somebody waits.
+    pub async fn wanted(&self) {
+        let mut waiting = self.waiting.subscribe();
+        while self.queued() == 0 {
+            // The sender lives as long as `self`.
+            let _ = waiting.changed().await;
+        }
     }
 
     fn enter(&self) -> Result<Place, Full> {

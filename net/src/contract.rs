@@ -19,6 +19,9 @@ pub mod header {
     pub const ORIGINAL_HOST: &str = "k-original-host";
     /// `activator` on requests that an activator has counted already.
     pub const PROXY_REQUEST: &str = "k-proxy-request";
+    /// The name of a slot that is lent: asked for with [`super::probe::SLOT`], used by requests;
+    /// ours, not upstream's.
+    pub const SLOT: &str = "k-slot";
     /// Set by meshes and by pod-addressable activators; never reaches the app.
     pub const PASSTHROUGH_LB: &str = "k-passthrough-lb";
     /// Marks a kubelet probe where the user agent can't be kept.
@@ -45,6 +48,9 @@ pub mod probe {
     pub const ACTIVATOR: &str = "activator";
     /// Asked of an ingress: the answer echoes [`super::header::HASH`].
     pub const INGRESS: &str = "probe";
+    /// Asked of a queue-proxy: no probe, but whether a slot of the pod can be lent
+    /// ([`crate::slots`]); ours, not upstream's.
+    pub const SLOT: &str = "slot";
     /// Path that probes ask for.
     pub const PATH: &str = "/healthz";
     /// Value of [`super::header::HASH`] in a question.
@@ -170,6 +176,22 @@ pub mod env {
     pub const POD_IP: &str = "POD_IP";
     /// Domain of the cluster's own names (activator, autoscaler, controller).
     pub const CLUSTER_DOMAIN: &str = "CLUSTER_DOMAIN";
+    /// Bounds of every port for requests; [`crate::serve::ServeSettings`] says what they mean.
+    pub const MAX_CONNECTIONS: &str = "MAX_CONNECTIONS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const HEADER_TIMEOUT_SECONDS: &str = "HEADER_TIMEOUT_SECONDS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const IDLE_TIMEOUT_SECONDS: &str = "IDLE_TIMEOUT_SECONDS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const MAX_HEADER_BYTES: &str = "MAX_HEADER_BYTES";
+    /// See [`MAX_CONNECTIONS`].
+    pub const MAX_HEADERS: &str = "MAX_HEADERS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const MAX_URI_BYTES: &str = "MAX_URI_BYTES";
+    /// See [`MAX_CONNECTIONS`].
+    pub const HTTP2_MAX_STREAMS: &str = "HTTP2_MAX_STREAMS";
+    /// See [`MAX_CONNECTIONS`].
+    pub const HTTP2_MAX_RESETS: &str = "HTTP2_MAX_RESETS";
     /// What the app gets: its port and its place.
     pub const USER: [&str; 4] = ["PORT", "K_REVISION", "K_CONFIGURATION", "K_SERVICE"];
 }

@@ -12,10 +12,13 @@ pub mod breaker;
 pub mod contract;
 pub mod forward;
 pub mod forwarded;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod load;
 pub mod probe;
 pub mod refusal;
 pub mod serve;
+pub mod slots;
 pub mod stat;
 pub mod timeout;
 #[cfg(feature = "tls")]

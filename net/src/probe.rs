@@ -17,6 +17,8 @@ pub enum Dialect {
     Activator,
     /// An ingress controller asks which spec is live.
     Ingress,
+    /// An activator asks for a slot.
+    Slot,
     /// A probe that nobody knows: the header's value.
     Unknown(String),
 }
@@ -50,6 +52,7 @@ fn named(value: &[u8]) -> Dialect {
         value if value == probe::QUEUE.as_bytes() => Dialect::Queue,
         value if value == probe::ACTIVATOR.as_bytes() => Dialect::Activator,
         value if value == probe::INGRESS.as_bytes() => Dialect::Ingress,
+        value if value == probe::SLOT.as_bytes() => Dialect::Slot,
         value => Dialect::Unknown(String::from_utf8_lossy(value).into_owned()),
     }
 }

@@ -18,6 +18,10 @@ pub enum Refusal {
     BadHost,
     /// CONNECT: we are no tunnel to elsewhere.
     Connect,
+    /// Path and query are longer than we take.
+    UriTooLong,
+    /// There are more header fields than we take.
+    HeadTooLarge,
     /// Nobody serves this host and path.
     UnknownHost,
     /// There is no such revision.
@@ -64,6 +68,8 @@ impl Refusal {
         match self {
             Self::UnexpectedProbe(_) | Self::NoHash | Self::BadHost => StatusCode::BAD_REQUEST,
             Self::Connect => StatusCode::METHOD_NOT_ALLOWED,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnknownHost | Self::UnknownRevision(_) => StatusCode::NOT_FOUND,
             Self::Upstream(_) => StatusCode::BAD_GATEWAY,
             Self::QueueFull | Self::Overloaded { .. } | Self::ShuttingDown | Self::NotReady => {
@@ -84,6 +90,8 @@ impl Refusal {
             }
             Self::BadHost => Body::from("request has no valid host"),
             Self::Connect => Body::from("method not allowed"),
+            Self::UriTooLong => Body::from("path and query are too long"),
+            Self::HeadTooLarge => Body::from("too many header fields"),
             Self::UnknownHost => Body::from("not found"),
             Self::UnknownRevision(why) => {
                 Body::from(format!("Error getting active endpoint: {why}"))
@@ -108,6 +116,8 @@ impl Refusal {
             | Self::NoHash
             | Self::BadHost
             | Self::Connect
+            | Self::UriTooLong
+            | Self::HeadTooLarge
             | Self::UnknownHost
             | Self::UnknownRevision(_)
             | Self::Upstream(_)

@@ -1,65 +1,27 @@
 //! Accepts connections and lets a service answer: HTTP/1.1 with upgrades and HTTP/2 by prior
 //! knowledge on one port, bounded in every direction, and drained at the end.
 
+mod connection;
+mod patience;
+mod settings;
+
 use std::{
     convert::Infallible, error::Error, future::ready, net::SocketAddr, pin::pin, time::Duration,
 };
 
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
-};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tracing::{debug, warn};
+use tracing::warn;
 
-/// Bounds of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServeSettings {
-    /// Connections at a time; more wait in the listen queue.
-    pub max_connections: usize,
-    /// A client may be silent so long before and between requests. Longer than any client of
-    /// ours keeps its idle connections, or requests race with our closing.
-    pub header_timeout: Duration,
-    /// Bytes of a request's head.
-    pub max_head: u32,
-    /// HTTP/2 streams of one connection.
-    pub max_streams: u32,
-    /// HTTP/2 resets that one connection may have pending (rapid reset, CVE-2023-44487).
-    pub max_resets: usize,
-    /// What is in flight may take so long after the request to stop.
-    pub drain: Duration,
-}
-
-/// Makes connections into answers; shared by all listeners of a port, TLS or not.
-#[derive(Clone, Debug)]
-pub struct Server {
-    builder: auto::Builder<TokioExecutor>,
-}
-
-// === impl ServeSettings ===
-
-impl Default for ServeSettings {
-    fn default() -> Self {
-        Self {
-            max_connections: 20_000,
-            header_timeout: Duration::from_secs(90),
-            max_head: 64 * 1024,
-            max_streams: 250,
-            max_resets: 100,
-            drain: Duration::from_secs(600),
-        }
-    }
-}
+use connection::Server;
+pub use settings::{BadSetting, HeadLimits, ServeSettings, head_bytes};
 
 // === serve ===
 
@@ -101,7 +63,7 @@ pub async fn serve_after<H, I, S, B>(
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let server = Server::new(&settings);
-    let graceful = GracefulShutdown::new();
+    let (open, closing) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
@@ -111,19 +73,20 @@ pub async fn serve_after<H, I, S, B>(
             Some(_) = connections.join_next() => {}
             accepted = accept(&listener), if connections.len() < settings.max_connections => {
                 if let Some((stream, peer)) = accepted {
-                    let (server, watcher) = (server.clone(), graceful.watcher());
+                    let (server, closing) = (server.clone(), closing.clone());
                     let (service, handshake) = (service(peer), handshake(stream));
                     connections.spawn(async move {
                         if let Some(io) = handshake.await {
-                            server.connection(io, service, watcher).await;
+                            server.connection(io, service, closing).await;
                         }
                     });
                 }
             }
         }
     }
-    drop(listener);
-    if timeout(settings.drain, graceful.shutdown()).await.is_err() {
+    drop((listener, open));
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if timeout(settings.drain, drained).await.is_err() {
         warn!(
             connections = connections.len(),
             "Cut connections that did not drain"
@@ -156,53 +119,4 @@ fn is_of_the_connection(error: &std::io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset
     )
-}
-
-// === impl Server ===
-
-impl Server {
-    /// A server with these bounds.
-    pub fn new(settings: &ServeSettings) -> Self {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.header_timeout)
-            .max_buf_size(settings.max_head as usize);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(settings.header_timeout / 2)
-            .max_header_list_size(settings.max_head)
-            .max_concurrent_streams(settings.max_streams)
-            .max_pending_accept_reset_streams(settings.max_resets)
-            .max_local_error_reset_streams(settings.max_resets);
-        Self { builder }
-    }
-
-    /// Serves one connection until it ends, or until `watcher`'s shutdown and its last answer.
-    pub fn connection<I, S, B>(
-        &self,
-        io: I,
-        service: S,
-        watcher: Watcher,
-    ) -> impl Future<Output = ()> + Send + use<I, S, B>
-    where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
-        S::Future: Send + 'static,
-        B: http_body::Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<Box<dyn Error + Send + Sync>>,
-    {
-        let connection = self
-            .builder
-            .serve_connection_with_upgrades(TokioIo::new(io), service)
-            .into_owned();
-        async move {
-            if let Err(error) = watcher.watch(connection).await {
-                debug!(%error, "Connection ended");
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! Statuses on their way to the API server, and whether a status is worth a write just now.
 //!
-//! - A status that leaves Ready as it is waits until the last one is a second old: most objects that
-//!   are on their way have arrived by then, and what is counted has been counted.
+//! - A status that leaves Ready as it is waits for two seconds: most objects that are on their way have
+//!   arrived by then, and what is counted has been counted.
 //! - An object whose newest status is our own, and not in the store yet, is not looked at
 //!   ([`Reports::is_behind`]): the pass would know less than the one before.
 
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use crate::context::Context;
 
 /// How long words wait for better ones.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A status that the watch has not shown after this time has changed nothing, or the watch is
 /// broken: then a pass that knows less is better than none.
 const LONGEST_LAG: Duration = Duration::from_secs(5);
@@ -98,6 +98,8 @@ struct Report {
     /// Version of the object that it was written to; None: nothing was written.
     on: Option<String>,
     at: Instant,
+    /// Since when there has been more to tell.
+    waiting: Option<Instant>,
 }
 
 // === impl Reports ===
@@ -114,23 +116,33 @@ impl Reports {
         })
     }
 
-    /// What is left of our patience with an object that there is nothing to tell of yet. It begins
-    /// with the first call.
+    /// What is left of our patience with an object of which there is not much to tell yet. It begins
+    /// with the first call after a write.
     pub(crate) fn patience(&self, object: &impl ResourceExt) -> Option<Duration> {
+        let now = Instant::now();
         let first = Report {
             on: None,
-            at: Instant::now(),
+            at: now,
+            waiting: None,
         };
         let mut last = self.last.lock();
         forget_old(&mut last);
-        let at = last.entry(uid(object)).or_insert(first).at;
-        rest(at)
+        let report = last.entry(uid(object)).or_insert(first);
+        rest(*report.waiting.get_or_insert(now))
+    }
+
+    /// There is nothing to tell of `object` after all.
+    fn settle(&self, object: &impl ResourceExt) {
+        if let Some(report) = self.last.lock().get_mut(&uid(object)) {
+            report.waiting = None;
+        }
     }
 
     fn note(&self, object: &impl ResourceExt) {
         let report = Report {
             on: object.resource_version(),
             at: Instant::now(),
+            waiting: None,
         };
         let mut last = self.last.lock();
         forget_old(&mut last);
@@ -144,7 +156,7 @@ fn uid(object: &impl ResourceExt) -> String {
 
 fn forget_old(last: &mut HashMap<String, Report>) {
     if last.len() >= REMEMBERED {
-        last.retain(|_, report| report.at.elapsed() < LONGEST_LAG);
+        last.retain(|_, report| report.waiting.unwrap_or(report.at).elapsed() < LONGEST_LAG);
     }
 }
 
@@ -166,17 +178,12 @@ pub(crate) async fn report<K: Written, S: Status>(
     haste: Haste,
 ) -> Result<Reported, ApplyError> {
     if old == Some(new) {
+        ctx.reports.settle(object);
         return Ok(Reported::Unchanged);
     }
-    let last = ctx
-        .reports
-        .last
-        .lock()
-        .get(&uid(object))
-        .map(|last| last.at);
     if haste == Haste::Patient
         && old.is_some_and(|old| is_as_ready(old, new))
-        && let Some(rest) = last.and_then(rest)
+        && let Some(rest) = ctx.reports.patience(object)
     {
         return Ok(Reported::Later(rest));
     }
@@ -241,6 +248,11 @@ mod tests {
         assert_eq!(reports.patience(&service("2")), Some(PATIENCE / 2));
         advance(PATIENCE / 2).await;
         assert_eq!(reports.patience(&service("2")), None);
+        reports.note(&service("2"));
+        assert_eq!(reports.patience(&service("3")), Some(PATIENCE));
+        advance(PATIENCE).await;
+        reports.settle(&service("3"));
+        assert_eq!(reports.patience(&service("3")), Some(PATIENCE));
     }
 
     #[test]

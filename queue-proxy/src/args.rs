@@ -2,7 +2,12 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
-use net::{announcement::RevisionKey, contract::env, timeout::Limits};
+use net::{
+    announcement::RevisionKey,
+    contract::env,
+    serve::{BadSetting, ServeSettings},
+    timeout::Limits,
+};
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
@@ -27,6 +32,8 @@ pub struct Args {
     pub observability: Observability,
     /// Whom to tell that the app is ready; None where only kubelet can know.
     pub herald: Option<Herald>,
+    /// Bounds of the port for requests.
+    pub bounds: ServeSettings,
 }
 
 /// Whom to tell that the app is ready, and how to be believed.
@@ -97,6 +104,9 @@ pub enum ArgsError {
         /// What is wrong.
         why: String,
     },
+    /// It is no bound of a port.
+    #[error(transparent)]
+    Bound(#[from] BadSetting),
 }
 
 type Read<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -112,7 +122,7 @@ impl ArgsError {
                 value: "(secret)".to_owned(),
                 why,
             },
-            missing @ Self::Missing(_) => missing,
+            other @ (Self::Missing(_) | Self::Bound(_)) => other,
         }
     }
 }
@@ -142,6 +152,7 @@ impl Args {
             identity: Identity::read(read)?,
             observability: observability(read)?,
             herald: herald(read)?,
+            bounds: ServeSettings::read(read)?,
         })
     }
 }

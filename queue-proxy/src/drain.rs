@@ -97,6 +97,13 @@ impl Drain {
         *self.shared.state.borrow() != State::Serving
     }
 
+    /// Ends when nobody sends requests any more.
+    pub async fn over(self) {
+        let mut state = self.shared.state.subscribe();
+        // The sender lives as long as `self`.
+        let _ = state.wait_for(|state| *state == State::Drained).await;
+    }
+
     /// A request came.
     pub fn enter(&self) -> Present {
         self.shared.traffic.lock().change(Kind::Request, 1);

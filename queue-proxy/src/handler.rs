@@ -3,18 +3,19 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use net::{
     authority,
     body::{Body, Guarded},
-    breaker::{Breaker, Permit},
     contract::{header, probe},
     forward::{forward, hold},
     forwarded::{annotate, strip_owned, synthesise},
     load::Origin,
     probe::{Dialect, dialect},
     refusal::Refusal,
+    serve::HeadLimits,
+    slots::{Slot, Slots},
     timeout::{Deadline, Limits, Timed},
     tunnel::Tunnel,
     upstream::{Protocol, Upstream},
@@ -43,8 +44,8 @@ type Invoked = Guarded<Body, Invocation>;
 pub struct Handler {
     /// The app.
     pub app: Arc<Upstream>,
-    /// Its hard limit, if it has one.
-    pub breaker: Option<Breaker>,
+    /// Its slots, if it has a hard limit.
+    pub slots: Option<Slots>,
     /// How long requests may take.
     pub limits: Limits,
     /// Whether the app is ready.
@@ -59,6 +60,8 @@ pub struct Handler {
     pub log: Option<RequestLog>,
     /// Logs probes too.
     pub probe_log: Option<RequestLog>,
+    /// What the head of a request may be.
+    pub head: HeadLimits,
 }
 
 /// A request's traces in our books; dropping it closes them.
@@ -82,7 +85,7 @@ struct Measured {
 #[derive(Debug)]
 pub struct Invocation {
     /// The slot is taken until the answer has ended.
-    _permit: Option<Permit>,
+    _slot: Option<Slot>,
     metrics: Option<Arc<Metrics>>,
     start: Instant,
     status: Option<StatusCode>,
@@ -121,9 +124,27 @@ impl Handler {
             Dialect::Queue if self.readiness.ask().await => Response::new(Body::from(probe::QUEUE)),
             Dialect::Queue => Refusal::NotReady.into_response(),
             Dialect::Ingress => echo(headers),
+            Dialect::Slot => self.lend(headers).await,
             Dialect::Activator => unexpected(probe::ACTIVATOR.to_owned()),
             Dialect::Kubelet => unexpected(String::new()),
             Dialect::Unknown(value) => unexpected(value),
+        }
+    }
+
+    /// Begins to answer when a slot is free, and ends when it is given back. The slot is named in
+    /// the answer: an app that answers this itself lends nothing.
+    async fn lend(&self, headers: &HeaderMap) -> Response<Body> {
+        let (Some(slots), Some(id)) = (&self.slots, headers.get(header::SLOT)) else {
+            return unexpected(probe::SLOT.to_owned());
+        };
+        match slots.lend(id.clone()).await {
+            Ok(loan) => {
+                let loan = loan.until(self.drain.clone().over());
+                let mut response = Response::new(Body::boxed(loan));
+                response.headers_mut().insert(header::SLOT, id.clone());
+                response
+            }
+            Err(_) => Refusal::QueueFull.into_response(),
         }
     }
 
@@ -134,9 +155,11 @@ impl Handler {
         start: Instant,
     ) -> Response<Booked> {
         let mut books = self.open_books(&request, start);
+        let loan = request.headers().get(header::SLOT).cloned();
         let deadline = Deadline::new(self.limits, start, TIMED_OUT);
-        let answered = match clean(&mut request, peer) {
-            Ok(()) => deadline.bound(self.answer_of_app(request)).await,
+        let accepted = self.head.admit(&request);
+        let answered = match accepted.and_then(|()| clean(&mut request, peer)) {
+            Ok(()) => deadline.bound(self.answer_of_app(request, loan)).await,
             Err(refusal) => Ok(refused(refusal).map(Timed::free)),
         };
         let response = answered
@@ -145,17 +168,26 @@ impl Handler {
         hold(response, books)
     }
 
-    async fn answer_of_app(&self, request: Request<Body>) -> Response<Invoked> {
-        self.invoke(request).await.unwrap_or_else(refused)
+    async fn answer_of_app(
+        &self,
+        request: Request<Body>,
+        loan: Option<HeaderValue>,
+    ) -> Response<Invoked> {
+        self.invoke(request, loan).await.unwrap_or_else(refused)
     }
 
-    async fn invoke(&self, request: Request<Body>) -> Result<Response<Invoked>, Refusal> {
-        let permit = match &self.breaker {
-            Some(breaker) => Some(breaker.acquire().await.map_err(|_| Refusal::QueueFull)?),
+    async fn invoke(
+        &self,
+        request: Request<Body>,
+        loan: Option<HeaderValue>,
+    ) -> Result<Response<Invoked>, Refusal> {
+        let full = |_| Refusal::QueueFull;
+        let slot = match &self.slots {
+            Some(slots) => Some(slots.enter(loan.as_ref()).await.map_err(full)?),
             None => None,
         };
         let mut invocation = Invocation {
-            _permit: permit,
+            _slot: slot,
             metrics: self.metrics.clone(),
             start: Instant::now(),
             status: None,

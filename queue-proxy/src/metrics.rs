@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use http::{HeaderMap, Method, StatusCode};
-use net::{breaker::Breaker, contract::header};
+use net::{contract::header, slots::Slots};
 use prometheus::{
     Encoder as _, Error, HistogramOpts, HistogramVec, IntGauge, Opts, Registry, TextEncoder,
 };
@@ -28,7 +28,7 @@ pub struct Metrics {
 #[derive(Debug)]
 struct Depth {
     gauge: IntGauge,
-    breaker: Breaker,
+    slots: Slots,
 }
 
 /// Which route a request took (contract/data-plane 4.1). Closed, so that a client can't invent
@@ -52,7 +52,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Only if two metrics have the same name.
-    pub fn new(identity: &Identity, breaker: Option<&Breaker>) -> Result<Self, Error> {
+    pub fn new(identity: &Identity, slots: Option<&Slots>) -> Result<Self, Error> {
         let registry = Registry::new_custom(None, Some(constant_labels(identity)))?;
         let server = histogram(
             "http_server_request_duration_seconds",
@@ -70,8 +70,8 @@ impl Metrics {
         )?;
         registry.register(Box::new(server.clone()))?;
         registry.register(Box::new(invocation.clone()))?;
-        let depth = match breaker {
-            Some(breaker) => Some(Depth::new(&registry, breaker.clone())?),
+        let depth = match slots {
+            Some(slots) => Some(Depth::new(&registry, slots.clone())?),
             None => None,
         };
         Ok(Self {
@@ -100,9 +100,8 @@ impl Metrics {
 
     /// All of it as text.
     pub fn text(&self) -> String {
-        if let Some(Depth { gauge, breaker }) = &self.depth {
-            let depth = breaker.in_flight() + breaker.queued();
-            gauge.set(i64::try_from(depth).unwrap_or(i64::MAX));
+        if let Some(Depth { gauge, slots }) = &self.depth {
+            gauge.set(i64::try_from(slots.requests()).unwrap_or(i64::MAX));
         }
         let mut text = Vec::new();
         // Metrics that were registered can be written.
@@ -112,14 +111,14 @@ impl Metrics {
 }
 
 impl Depth {
-    fn new(registry: &Registry, breaker: Breaker) -> Result<Self, Error> {
+    fn new(registry: &Registry, slots: Slots) -> Result<Self, Error> {
         let opts = Opts::new(
             "kn_serving_queue_depth",
             "Requests in the line and in the app.",
         );
         let gauge = IntGauge::with_opts(opts)?;
         registry.register(Box::new(gauge.clone()))?;
-        Ok(Self { gauge, breaker })
+        Ok(Self { gauge, slots })
     }
 }
 
@@ -189,14 +188,15 @@ mod tests {
     use std::time::Duration;
 
     use http::{HeaderMap, HeaderValue, Method, StatusCode};
-    use net::breaker::Breaker;
+    use net::{breaker::Breaker, slots::Slots};
 
     use super::{Metrics, RouteTag};
     use crate::args::Identity;
 
     #[test]
     fn names_and_attributes_are_those_of_upstream() {
-        let metrics = Metrics::new(&Identity::default(), Some(&Breaker::new(1, 1))).unwrap();
+        let slots = Slots::new(Breaker::new(1, 1));
+        let metrics = Metrics::new(&Identity::default(), Some(&slots)).unwrap();
         let took = Duration::from_millis(7);
         metrics.served(&Method::GET, StatusCode::OK, RouteTag::Disabled, took);
         metrics.invoked(StatusCode::OK, took);

@@ -8,6 +8,7 @@ use net::{
     breaker::Breaker,
     contract::port,
     serve::{ServeSettings, serve},
+    slots::Slots,
     upstream::{Upstream, UpstreamSettings},
 };
 use runtime::{shutdown::Shutdown, tasks::Tasks};
@@ -48,7 +49,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     spawn_starter(&tasks, &handler.readiness);
     spawn_herald(&tasks, &args, &handler.readiness);
     spawn_ports(&tasks, &handler).await?;
-    spawn_requests(&tasks, listener, handler);
+    spawn_requests(&tasks, listener, handler, args.bounds);
     info!(
         port = args.serving_port,
         app = args.user_port,
@@ -63,9 +64,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When there is no thread for the request log.
 pub fn handler(args: &Args) -> anyhow::Result<Handler> {
-    let breaker = args
-        .limit
-        .map(|limit| Breaker::new(limit, limit.saturating_mul(QUEUE_PER_SLOT)));
+    let slots = args.limit.map(|limit| {
+        let depth = limit.saturating_mul(QUEUE_PER_SLOT);
+        Slots::new(Breaker::new(limit, depth))
+    });
     let observability = &args.observability;
     let log = if observability.request_log || observability.probe_log {
         let template = observability.template.as_deref();
@@ -75,12 +77,12 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
         None
     };
     let metrics = match observability.metrics_protocol.as_str() {
-        "prometheus" => Some(Arc::new(Metrics::new(&args.identity, breaker.as_ref())?)),
+        "prometheus" => Some(Arc::new(Metrics::new(&args.identity, slots.as_ref())?)),
         _ => None,
     };
     Ok(Handler {
         app: app(args),
-        breaker,
+        slots,
         limits: args.limits,
         readiness: Readiness::new(args.checks.clone()),
         drain: Drain::new(drain_patience(&args.limits)),
@@ -88,6 +90,7 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
         metrics,
         log: log.clone().filter(|_| observability.request_log),
         probe_log: log.filter(|_| observability.probe_log),
+        head: args.bounds.head,
     })
 }
 
@@ -157,13 +160,18 @@ async fn spawn_ports(tasks: &Tasks, handler: &Handler) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn spawn_requests(tasks: &Tasks, listener: TcpListener, handler: Arc<Handler>) {
+fn spawn_requests(
+    tasks: &Tasks,
+    listener: TcpListener,
+    handler: Arc<Handler>,
+    bounds: ServeSettings,
+) {
     let (drain, until) = (
         handler.drain.clone(),
         left(&handler.drain, tasks.shutdown()),
     );
     tasks.spawn("requests", async move {
-        requests(listener, handler, until).await;
+        requests(listener, handler, bounds, until).await;
         drain.tunnels_ended(Instant::now() + TUNNEL_PATIENCE).await;
         Ok::<_, Infallible>(())
     });
@@ -173,6 +181,7 @@ fn spawn_requests(tasks: &Tasks, listener: TcpListener, handler: Arc<Handler>) {
 pub async fn requests(
     listener: TcpListener,
     handler: Arc<Handler>,
+    bounds: ServeSettings,
     until: impl Future<Output = ()>,
 ) {
     let service = move |peer| {
@@ -182,7 +191,7 @@ pub async fn requests(
             async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
         })
     };
-    serve(listener, ServeSettings::default(), service, until).await;
+    serve(listener, bounds, service, until).await;
 }
 
 /// SIGTERM came, and nobody sends requests any more.

@@ -292,7 +292,7 @@ fn backend(address: SocketAddr) -> Arc<Backend> {
         connect_timeout: CONNECT_TIMEOUT,
         ..UpstreamSettings::default()
     };
-    Backend::new(Upstream::new(address, settings))
+    Backend::lending(Upstream::new(address, settings))
 }
 
 // === impl Pod ===

@@ -43,6 +43,7 @@ pub(super) async fn forward(
         if ticket.start() == Start::Cold {
             known.metrics.cold_started(start.elapsed());
         }
+        ticket.name_slot(request.headers_mut());
         match ticket.backend().upstream().send(protocol, request).await {
             Ok(response) => return Ok((response, ticket)),
             Err(SendError::NotSent {

@@ -80,7 +80,7 @@ pub(crate) fn by_host<B>(
     headers.insert(header::ORIGINAL_HOST, original);
     // The inner one first: what the outer one sets, holds.
     for hop in decision.hops() {
-        for (name, value) in hop.path.required().iter().chain(hop.set) {
+        for (name, value) in hop.path.required().chain(hop.set) {
             headers.insert(name, value.clone());
         }
     }
@@ -197,5 +197,7 @@ fn https(host: &str, uri: &Uri) -> Result<HeaderValue, Astray> {
     HeaderValue::try_from(location.to_string()).map_err(|_| Astray::BadHost)
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

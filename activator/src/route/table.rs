@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crds::networking::{Ingress, Visibility};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use net::contract::header;
 
 use super::compile::{Compiled, Problem};
 use crate::revision::RevisionId;
@@ -192,9 +193,11 @@ impl Path {
                 .all(|(name, value)| headers.get(name) == Some(value))
     }
 
-    /// Headers that a request had to bring, with their values.
-    pub fn required(&self) -> &[(HeaderName, HeaderValue)] {
-        &self.headers
+    /// Headers that a request had to bring and that go on, with their values: all but the two that
+    /// name a revision, which no pod sees (contract/data-plane 2.3).
+    pub fn required(&self) -> impl Iterator<Item = &(HeaderName, HeaderValue)> {
+        let ours = |name: &HeaderName| name == header::NAMESPACE || name == header::REVISION;
+        self.headers.iter().filter(move |(name, _)| !ours(name))
     }
 
     /// The split for a roll of dice: any number is a fair roll if all are equally likely.

@@ -1,13 +1,11 @@
 //! Which pod gets a request. Pure: loads and dice are arguments.
 
-use std::num::NonZeroU32;
-
 /// Index of the pod for the next request among `pods`, or None when all are full. The less loaded
-/// of two random ones; when a limit makes both full, the next one after them that has a free slot.
+/// of two random ones; when that one is full, the next one that is `free`.
 pub(super) fn pick(
     pods: usize,
     load: impl Fn(usize) -> u32,
-    limit: Option<NonZeroU32>,
+    free: impl Fn(usize) -> bool,
     dice: (u32, u32),
 ) -> Option<usize> {
     let first = roll(dice.0, pods)?;
@@ -21,7 +19,6 @@ pub(super) fn pick(
     } else {
         first
     };
-    let free = |pod: usize| limit.is_none_or(|limit| load(pod) < limit.get());
     if free(better) {
         return Some(better);
     }
@@ -40,11 +37,14 @@ fn roll(dice: u32, sides: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use proptest::prelude::{any, proptest};
 
     use super::pick;
+
+    /// 0 is no limit.
+    fn free(loads: &[u32], limit: u32) -> impl Fn(usize) -> bool {
+        move |pod| limit == 0 || loads[pod] < limit
+    }
 
     const HIGH: u32 = u32::MAX;
 
@@ -64,7 +64,7 @@ mod tests {
             (&[2, 1, 1], 2, (0, 0), Some(1)),
         ];
         for (loads, limit, dice, expected) in cases {
-            let picked = pick(loads.len(), |pod| loads[pod], NonZeroU32::new(limit), dice);
+            let picked = pick(loads.len(), |pod| loads[pod], free(loads, limit), dice);
             assert_eq!(picked, expected, "{loads:?} limit {limit}");
         }
     }
@@ -76,7 +76,7 @@ mod tests {
             limit in 1_u32..4,
             dice in any::<(u32, u32)>(),
         ) {
-            let picked = pick(loads.len(), |pod| loads[pod], NonZeroU32::new(limit), dice);
+            let picked = pick(loads.len(), |pod| loads[pod], free(&loads, limit), dice);
             match picked {
                 Some(pod) => assert!(loads[pod] < limit),
                 None => assert!(loads.iter().all(|load| *load >= limit)),

@@ -285,3 +285,37 @@ async fn upgraded_connections_carry_bytes_both_ways() {
     client.read_exact(&mut echo).await.unwrap();
     assert_eq!(&echo, b"hello");
 }
+
+#[tokio::test]
+async fn head_beyond_its_bounds_never_reaches_a_pod() {
+    let world = World::new(settings());
+    let (address, seen) = pod(NO_WORK);
+    world.pod_ready("pod-1", address);
+    let client = client(world.addresses.external);
+    let many = vec![("x-many", "y"); 101];
+    let long = format!("/{}", "y".repeat(33_000));
+    for protocol in [Protocol::Http1, Protocol::Http2] {
+        let response = client.send(protocol, request(HOST, &many)).await.unwrap();
+        assert_eq!(
+            response.status(),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        );
+        let mut request = request(HOST, &[]);
+        *request.uri_mut() = long.parse().unwrap();
+        let response = client.send(protocol, request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::URI_TOO_LONG, "{protocol:?}");
+    }
+    assert_eq!(seen.requests.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn front_door_is_no_tunnel_to_elsewhere() {
+    let world = World::new(settings());
+    let mut stream = TcpStream::connect(world.addresses.external).await.unwrap();
+    let connect =
+        format!("CONNECT {HOST}:80 HTTP/1.1\r\nhost: {HOST}:80\r\nconnection: close\r\n\r\n");
+    stream.write_all(connect.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+}

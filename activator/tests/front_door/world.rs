@@ -277,6 +277,12 @@ async fn app(
         seen.probes.fetch_add(1, Ordering::Relaxed);
         return Ok(Response::new(Bytes::from_static(b"queue").into()));
     }
+    // A sidecar that lends no slots.
+    if request.headers().contains_key("k-network-probe") {
+        let mut response = Response::new(Bytes::new().into());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        return Ok(response);
+    }
     let now = seen.now.fetch_add(1, Ordering::Relaxed) + 1;
     seen.most.fetch_max(now, Ordering::Relaxed);
     tokio::time::sleep(work).await;

@@ -7,6 +7,7 @@ use futures::{SinkExt, StreamExt};
 use hyper::StatusCode;
 use jiff::Timestamp;
 use net::stat::{Stat, WireStatMessage, WireStatMessages};
+use prometheus::Registry;
 use prost::Message as _;
 use runtime::shutdown::Shutdown;
 use tokio::net::TcpListener;
@@ -14,10 +15,11 @@ use tokio::time::timeout;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{sample, serve};
+use super::{Desk, sample, second, serve};
 use crate::ask::ask;
 use crate::id::RevisionId;
 use crate::ledger::{Ledger, Sample};
+use crate::peers::Peers;
 use crate::rules::Rules;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -25,8 +27,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 async fn desk() -> (String, Arc<Ledger>, Shutdown) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let (ledger, shutdown) = (Arc::<Ledger>::default(), Shutdown::default());
-    tokio::spawn(serve(listener, Arc::clone(&ledger), shutdown.clone()));
+    let desk = Desk {
+        ledger: Arc::default(),
+        peers: Arc::new(Peers::new(&Registry::new()).unwrap()),
+        shutdown: Shutdown::default(),
+    };
+    let (ledger, shutdown) = (Arc::clone(&desk.ledger), desk.shutdown.clone());
+    tokio::spawn(serve(listener, desk));
     (address, ledger, shutdown)
 }
 
@@ -63,7 +70,7 @@ async fn a_report_wakes_its_revision_and_counts() {
     stream.send(frame("hello", 3.0)).await.unwrap();
     timeout(PATIENCE, account.woken()).await.unwrap();
     let load = account
-        .load(&rules, ledger.source(), 0, Timestamp::now())
+        .load(&rules, ledger.source(Timestamp::now()), 0, Timestamp::now())
         .unwrap();
     assert!((load.stable - 3.0).abs() < 1e-9);
     assert_eq!(ledger.streams(), 1);
@@ -86,17 +93,19 @@ async fn activators_are_told_to_come_back_after_a_restart() {
     stream.send(frame("hello", 1.0)).await.unwrap();
     shutdown.request();
     let closing = async {
-        loop {
-            if let Some(Ok(Message::Close(Some(frame)))) = stream.next().await {
-                return frame;
+        while let Some(message) = stream.next().await {
+            if let Ok(Message::Close(Some(frame))) = message {
+                return Some(frame);
             }
         }
+        None
     };
-    let frame = timeout(PATIENCE, closing).await.unwrap();
+    let frame = timeout(PATIENCE, closing).await.unwrap().unwrap();
     assert_eq!(
         (u16::from(frame.code), frame.reason.as_str()),
         (1012, "Restarting")
     );
+    drop(stream);
     let gone = async {
         while ledger.streams() > 0 {
             tokio::task::yield_now().await;
@@ -129,5 +138,21 @@ fn what_activators_have_counted_is_not_counted_again() {
             }),
             None
         );
+    }
+}
+
+#[test]
+fn a_stamp_is_the_second_of_a_report_unless_it_lies_ahead() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    for (stamp, expected) in [
+        (0, 1000),
+        (990, 990),
+        (1000, 1000),
+        (1001, 1000),
+        (-5, -5),
+        (i64::MIN, 1000),
+        (i64::MAX, 1000),
+    ] {
+        assert_eq!(second(stamp, at(1000)), at(expected), "{stamp}");
     }
 }

@@ -17,8 +17,20 @@ pub(super) enum Panic {
 }
 
 impl Panic {
-    pub(super) fn begin(most: u32, now: Timestamp) -> Self {
-        Self::On { since: now, most }
+    /// From now on: the panic of whoever begins to care for a revision with `ready` pods. More than
+    /// one were wanted by somebody who knew the load, and stay for one stable window.
+    pub(super) fn begin(self, ready: u32, now: Timestamp) -> Self {
+        match self {
+            _ if ready <= 1 => self,
+            Self::Calm => Self::On {
+                since: now,
+                most: ready,
+            },
+            Self::On { most, .. } => Self::On {
+                since: now,
+                most: most.max(ready),
+            },
+        }
     }
 
     pub(super) fn is_on(self) -> bool {

@@ -69,6 +69,25 @@ impl Mind {
             status: autoscaler.status.clone().unwrap_or_default(),
         }
     }
+
+    /// The mind of a tender that only looks on: another replica writes the status.
+    #[must_use]
+    pub fn look_on(self, autoscaler: &PodAutoscaler) -> Self {
+        Self {
+            memory: self.memory,
+            status: autoscaler.status.clone().unwrap_or_default(),
+        }
+    }
+
+    /// The mind of a tender that looked on, and to which the revision belongs from now on.
+    #[must_use]
+    pub fn take_over(self, autoscaler: &PodAutoscaler, ready: u32, now: Timestamp) -> Self {
+        let Self { memory, status } = self.look_on(autoscaler);
+        Self {
+            memory: memory.take_over(ready, now),
+            status,
+        }
+    }
 }
 
 /// Passes over the revision at `now`. Same input, same answer.
@@ -135,8 +154,8 @@ fn passage(
 }
 
 impl Pass {
-    /// The account of this pass for those who ask why.
-    pub fn account(&self, seen: &Seen<'_>) -> Account {
+    /// The account of this pass for those who ask why; `ours` if we act on it.
+    pub fn account(&self, seen: &Seen<'_>, ours: bool) -> Account {
         Account {
             ready: seen.pods.ready,
             replicas: seen.replicas,
@@ -146,7 +165,7 @@ impl Pass {
             rule: self.decision.rule,
             passage: self.passage,
             wanted: self.wanted,
-            written: self.replicas,
+            written: self.replicas.filter(|_| ours),
             excess_burst: self.decision.excess_burst,
             panicking: self.decision.panicking,
         }

@@ -13,6 +13,7 @@ use runtime::kube::owner::is_owned_by;
 
 use crate::scaler::MANAGER;
 use crate::sks::{self, Path};
+use crate::status::is_news;
 
 use super::pass::{Pass, Seen};
 
@@ -21,6 +22,7 @@ use super::pass::{Pass, Seen};
 pub(super) struct Wanted {
     path: Option<ServerlessService>,
     metric: Option<Metric>,
+    measured: Truth,
     status: PodAutoscalerStatus,
 }
 
@@ -37,7 +39,7 @@ pub(super) struct Stored {
 pub(super) struct Versions([Option<String>; 3]);
 
 impl Wanted {
-    pub(super) fn of(seen: &Seen<'_>, pass: &Pass) -> Self {
+    pub(super) fn of(seen: &Seen<'_>, pass: &Pass, measured: Truth) -> Self {
         let path = match seen.path {
             Path::Foreign(_) => None,
             Path::Unbuilt | Path::Built { .. } => {
@@ -53,8 +55,22 @@ impl Wanted {
         Self {
             path,
             metric,
+            measured,
             status: pass.status.clone(),
         }
+    }
+}
+
+impl Wanted {
+    /// The same with the status left as it is, if it is only put in other words: those wait for a
+    /// tick, and more of them may have gathered by then.
+    pub(super) fn without_mere_words(mut self, stored: &Stored) -> Self {
+        if let Some(old) = &stored.autoscaler.status
+            && !is_news(old, &self.status)
+        {
+            self.status = old.clone();
+        }
+        self
     }
 }
 
@@ -92,7 +108,7 @@ pub(super) async fn tend(
         apply(client, MANAGER, metric, stored.metric.as_deref()).await?;
     }
     if let Some(metric) = stored.metric.as_ref().filter(|metric| ours(metric)) {
-        let status = metric_status(metric, Timestamp::now());
+        let status = metric_status(metric, &wanted.measured, Timestamp::now());
         if metric.status.as_ref() != Some(&status) {
             write_status(client, &**metric, &status).await?;
         }
@@ -103,11 +119,10 @@ pub(super) async fn tend(
     Ok(())
 }
 
-/// Activators report without being asked: measuring can't fail.
-fn metric_status(metric: &Metric, now: Timestamp) -> MetricStatus {
+fn metric_status(metric: &Metric, measured: &Truth, now: Timestamp) -> MetricStatus {
     let before = metric.status.clone().unwrap_or_default();
     MetricStatus {
         observed_generation: metric.metadata.generation,
-        conditions: Verdicts::only_ready(Truth::True).merge(&before.conditions, now),
+        conditions: Verdicts::only_ready(measured.clone()).merge(&before.conditions, now),
     }
 }

@@ -1,6 +1,11 @@
 //! The tender of one revision: decides every two seconds, and at once when load comes to a
 //! revision at zero. Decisions never wait for a write; writes never wait for each other, except
-//! that the status comes after the scale.
+//! that the status comes after the scale. While another replica holds the revision's lease, it
+//! decides all the same, and writes nothing.
+
+mod lane;
+mod scraping;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,24 +17,27 @@ use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
-use runtime::kube::apply::ApplyError;
+use runtime::kube::lease::Term;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{debug, info, warn};
 
-use crate::backoff::Backoff;
 use crate::decide::TICK;
 use crate::gate::{Passage, Probe};
 use crate::gauges::{Labels, RevisionGauges};
 use crate::id::RevisionId;
 use crate::ledger::Account;
-use crate::probe::{self, ProbeError};
+use crate::probe;
 use crate::rules::Rules;
 use crate::scaler::{RevisionDeployment, scale};
+use crate::scrape;
 use crate::sks::Path;
 
 use super::pass::{Mind, Pass, Seen, pass};
 use super::tend::{Stored, Versions, Wanted, tend};
 use super::{World, get};
+use lane::{Lane, LaneState};
+use scraping::Scraping;
+use work::{Done, Next, within};
 
 /// Pauses after a scale write that failed: requests are waiting.
 const SCALE_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -44,7 +52,8 @@ pub(super) struct Tender {
     world: Arc<World>,
     id: RevisionId,
     account: Arc<Account>,
-    gauges: RevisionGauges,
+    /// What is shown while the revision is ours.
+    gauges: Option<RevisionGauges>,
     rules: Rules,
     mind: Mind,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
@@ -58,35 +67,25 @@ pub(super) struct Tender {
     /// What waits for the scale write to end.
     waiting: Option<(Wanted, Stored)>,
     verified: bool,
+    scraping: Scraping,
 }
 
-/// One kind of work, of which at most one is under way.
-#[derive(Debug)]
-struct Lane {
-    state: LaneState,
-    backoff: Backoff,
-}
-
+/// Why a tender looks at its revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LaneState {
-    Free,
-    Busy,
-    Resting,
+enum Occasion {
+    /// Something has happened, maybe one of many things in a row.
+    Event,
+    /// It is time.
+    Tick,
 }
 
-/// Work that has ended.
-enum Done {
-    Scaled {
-        version: Option<String>,
-        replicas: u32,
-        result: Result<(), ApplyError>,
-    },
-    Tended {
-        what: Box<(Wanted, Versions)>,
-        result: Result<(), ApplyError>,
-    },
-    Probed(Result<(), ProbeError>),
-    Rested(fn(&mut Tender) -> &mut Lane),
+/// What a tender of a revision that is ours may do, and on what grounds.
+struct Order<'a> {
+    term: Term,
+    occasion: Occasion,
+    pass: &'a Pass,
+    seen: &'a Seen<'a>,
+    deployment: Option<&'a RevisionDeployment>,
 }
 
 impl Tender {
@@ -99,13 +98,12 @@ impl Tender {
         let rules = Rules::read(autoscaler, &world.settings.borrow());
         let account = world.ledger.open(&id, &rules, now);
         let ready = world.pods.counts(&id).ready;
-        let gauges = world.gauges.revision(labels(autoscaler, &id), rules.metric);
         Self {
             mind: Mind::begin(autoscaler, &rules, ready, now),
             world,
             id,
             account,
-            gauges,
+            gauges: None,
             rules,
             work: FuturesUnordered::new(),
             scaling: Lane::new(SCALE_PAUSES),
@@ -115,62 +113,62 @@ impl Tender {
             tended: None,
             waiting: None,
             verified: false,
+            scraping: Scraping::default(),
         }
     }
 
     /// Tends the revision until it is dropped.
     pub(super) async fn run(mut self) {
-        let mut tick = interval(TICK);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let [mut tick, mut round] = [TICK, scrape::PERIOD].map(interval);
+        for timer in [&mut tick, &mut round] {
+            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
         loop {
-            tokio::select! {
+            let occasion = tokio::select! {
                 biased;
-                () = self.account.woken() => {}
-                Some(done) = self.work.next() => self.note(done),
-                _ = tick.tick() => {}
-            }
-            self.step(Timestamp::now());
+                () = self.account.woken() => Occasion::Event,
+                Some(done) = self.work.next() => match self.note(done) {
+                    Next::Decide => Occasion::Event,
+                    Next::Wait => continue,
+                },
+                _ = round.tick(), if self.asks_pods() => {
+                    self.ask_pods(Timestamp::now());
+                    continue;
+                }
+                _ = tick.tick() => Occasion::Tick,
+            };
+            self.step(occasion, Timestamp::now());
         }
     }
 
-    /// Decides, and starts the work that follows.
-    fn step(&mut self, now: Timestamp) {
-        let watches = &self.world.watches;
-        let Some(autoscaler) = get(&watches.autoscalers.store(), &self.id) else {
-            return;
-        };
-        let stored = Stored {
-            path: get(&watches.paths.store(), &self.id),
-            metric: get(&watches.metrics.store(), &self.id),
-            autoscaler,
-        };
+    /// Decides, and starts the work that follows if the revision is ours.
+    fn step(&mut self, occasion: Occasion, now: Timestamp) {
+        let Some(stored) = self.stored() else { return };
         let autoscaler = Arc::clone(&stored.autoscaler);
         self.follow_rules(&autoscaler);
         let rules = self.rules.clone();
         let path = Path::of(stored.path.as_deref(), &autoscaler);
         let deployment = self.deployment(&autoscaler);
         let pods = self.world.pods.counts(&self.id);
+        let term = self.term(&autoscaler, pods.ready, now);
         // Before the load is read: load that comes afterwards must wake us.
         self.account.doze(true);
-        let load = self
-            .account
-            .load(&rules, self.world.ledger.source(), pods.ready, now);
+        let source = self.source(now);
         let seen = Seen {
             autoscaler: &autoscaler,
             rules: &rules,
             pods,
-            load,
+            load: self.account.load(&rules, source, pods.ready, now),
             replicas: deployment
                 .as_deref()
                 .map(|deployment| self.replicas(deployment)),
             path: &path,
-            probe: if self.verified {
+            probe: if std::mem::take(&mut self.verified) {
                 Probe::Verified
             } else {
                 Probe::Unverified
             },
         };
-        self.verified = false;
         let (pass, mind) = pass(&seen, self.mind.clone(), now);
         self.mind = mind;
         let idle = pass
@@ -178,12 +176,72 @@ impl Tender {
             .by_load
             .map_or(pods.ready == 0, |pods| pods == 0);
         self.account.doze(idle);
-        self.scale(&pass, &seen, deployment.as_deref());
-        self.probe(&pass, &seen);
-        self.tend(Wanted::of(&seen, &pass), stored);
-        self.gauges
-            .show(&rules, pods, load, &pass.decision, pass.wanted);
-        self.world.histories.add(&self.id, pass.account(&seen), now);
+        self.choose_source(&pass, pods.ready, now);
+        let account = pass.account(&seen, term.is_some());
+        self.world.histories.add(&self.id, account, now);
+        if let Some(term) = term {
+            let order = Order {
+                term,
+                occasion,
+                pass: &pass,
+                seen: &seen,
+                deployment: deployment.as_deref(),
+            };
+            self.act(&order, stored);
+        }
+    }
+
+    /// Starts the work that follows from a decision.
+    fn act(&mut self, order: &Order<'_>, stored: Stored) {
+        self.scale(order);
+        self.probe(order);
+        let wanted = Wanted::of(order.seen, order.pass, self.scraping.verdict());
+        let wanted = match order.occasion {
+            Occasion::Tick => wanted,
+            Occasion::Event => wanted.without_mere_words(&stored),
+        };
+        self.tend(&order.term, wanted, stored);
+        let (pass, seen) = (order.pass, order.seen);
+        if let Some(gauges) = &self.gauges {
+            gauges.show(
+                seen.rules,
+                seen.pods,
+                seen.load,
+                &pass.decision,
+                pass.wanted,
+            );
+        }
+    }
+
+    /// What is stored now; nothing once the PodAutoscaler has gone.
+    fn stored(&self) -> Option<Stored> {
+        let watches = &self.world.watches;
+        Some(Stored {
+            autoscaler: get(&watches.autoscalers.store(), &self.id)?,
+            path: get(&watches.paths.store(), &self.id),
+            metric: get(&watches.metrics.store(), &self.id),
+        })
+    }
+
+    /// The right to act, if the revision is ours. Looking on => ours: what we did when it was ours
+    /// before may have been undone, and is forgotten.
+    fn term(&mut self, autoscaler: &PodAutoscaler, ready: u32, now: Timestamp) -> Option<Term> {
+        let term = self.world.share.term(&self.id.namespace, &self.id.name);
+        match (&term, &self.gauges) {
+            (Some(_), None) => {
+                info!("the revision is ours to scale");
+                let labels = labels(autoscaler, &self.id);
+                self.gauges = Some(self.world.gauges.revision(labels, self.rules.metric));
+                self.mind = self.mind.clone().take_over(autoscaler, ready, now);
+                (self.written, self.tended, self.waiting) = (None, None, None);
+            }
+            (None, _) => {
+                self.gauges = None;
+                self.mind = self.mind.clone().look_on(autoscaler);
+            }
+            (Some(_), Some(_)) => {}
+        }
+        term
     }
 
     fn follow_rules(&mut self, autoscaler: &PodAutoscaler) {
@@ -211,8 +269,9 @@ impl Tender {
         }
     }
 
-    fn scale(&mut self, pass: &Pass, seen: &Seen<'_>, deployment: Option<&RevisionDeployment>) {
-        let (Some(replicas), Some(deployment)) = (pass.replicas, deployment) else {
+    fn scale(&mut self, order: &Order<'_>) {
+        let (pass, seen) = (order.pass, order.seen);
+        let (Some(replicas), Some(deployment)) = (pass.replicas, order.deployment) else {
             return;
         };
         if !self.scaling.take() {
@@ -226,24 +285,25 @@ impl Tender {
             stable = seen.load.map(|load| load.stable),
             "Scaling"
         );
-        let client = self.world.client.0.clone();
+        let (client, term) = (self.world.client.0.clone(), order.term.clone());
         let namespace = self.id.namespace.clone();
         let name = deployment.metadata.name.clone().unwrap_or_default();
         let version = deployment.metadata.resource_version.clone();
         self.work.push(Box::pin(async move {
-            let result = scale(&client, &namespace, &name, replicas).await;
+            let write = scale(&client, &namespace, &name, replicas);
             Done::Scaled {
                 version,
                 replicas,
-                result,
+                result: within(term, write).await,
             }
         }));
     }
 
-    fn probe(&mut self, pass: &Pass, seen: &Seen<'_>) {
-        if pass.passage != Some(Passage::Unverified) || !self.probing.take() {
+    fn probe(&mut self, order: &Order<'_>) {
+        if order.pass.passage != Some(Passage::Unverified) || !self.probing.take() {
             return;
         }
+        let seen = order.seen;
         let (public, _) = seen.path.services();
         let authority = probe::authority(seen.autoscaler, public, &self.world.cluster_domain);
         self.work.push(Box::pin(async move {
@@ -252,7 +312,7 @@ impl Tender {
     }
 
     /// Brings what is stored to what is wanted, after the scale write if one is under way.
-    fn tend(&mut self, wanted: Wanted, stored: Stored) {
+    fn tend(&mut self, term: &Term, wanted: Wanted, stored: Stored) {
         let versions = stored.versions();
         let same = |(what, at): &(Wanted, Versions)| *what == wanted && *at == versions;
         if self.tended.as_ref().is_some_and(same) {
@@ -266,9 +326,9 @@ impl Tender {
         if !self.tending.take() {
             return;
         }
-        let client = self.world.client.0.clone();
+        let (client, term) = (self.world.client.0.clone(), term.clone());
         self.work.push(Box::pin(async move {
-            let result = tend(&client, &wanted, &stored).await;
+            let result = within(term, tend(&client, &wanted, &stored)).await;
             Done::Tended {
                 what: Box::new((wanted, versions)),
                 result,
@@ -276,7 +336,7 @@ impl Tender {
         }));
     }
 
-    fn note(&mut self, done: Done) {
+    fn note(&mut self, done: Done) -> Next {
         match done {
             Done::Scaled {
                 version,
@@ -287,8 +347,9 @@ impl Tender {
                     self.written = Some((version, replicas));
                 }
                 self.note_result("scale", result, |tender| &mut tender.scaling);
-                if let Some((wanted, stored)) = self.waiting.take() {
-                    self.tend(wanted, stored);
+                let term = self.world.share.term(&self.id.namespace, &self.id.name);
+                if let (Some((wanted, stored)), Some(term)) = (self.waiting.take(), term) {
+                    self.tend(&term, wanted, stored);
                 }
             }
             Done::Tended { what, result } => {
@@ -299,13 +360,18 @@ impl Tender {
             }
             Done::Probed(result) => {
                 self.verified = result.is_ok();
-                if self.probing.backoff.failures() == PROBES_BEFORE_WARNING {
+                if self.probing.failures() == PROBES_BEFORE_WARNING {
                     warn!("no activator answers at the public Service: pods stay");
                 }
                 self.note_result("probe", result, |tender| &mut tender.probing);
             }
+            Done::Scraped(answer) => {
+                self.note_answer(answer, Timestamp::now());
+                return Next::Wait;
+            }
             Done::Rested(lane) => lane(self).state = LaneState::Free,
         }
+        Next::Decide
     }
 
     /// Frees the lane after a success; after a failure, lets it rest first.
@@ -327,36 +393,6 @@ impl Tender {
                 }));
             }
         }
-    }
-}
-
-impl Lane {
-    fn new((first, longest): (Duration, Duration)) -> Self {
-        Self {
-            state: LaneState::Free,
-            backoff: Backoff::new(first, longest),
-        }
-    }
-
-    /// Free => Busy. Whether it was free.
-    fn take(&mut self) -> bool {
-        let free = self.state == LaneState::Free;
-        if free {
-            self.state = LaneState::Busy;
-        }
-        free
-    }
-
-    /// Busy => Free.
-    fn succeed(&mut self) {
-        self.state = LaneState::Free;
-        self.backoff.reset();
-    }
-
-    /// Busy => Resting. Answers with the length of the rest.
-    fn fail(&mut self) -> Duration {
-        self.state = LaneState::Resting;
-        self.backoff.pause(rand::random())
     }
 }
 

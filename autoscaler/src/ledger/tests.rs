@@ -129,13 +129,13 @@ fn silence_dilutes_while_there_are_pods_to_be_silent() {
 fn when_the_last_stream_ends_silence_says_nothing() {
     let ledger = Arc::new(Ledger::default());
     let (first, second) = (ledger.listen(at(0)), ledger.listen(at(50)));
-    assert_eq!((ledger.streams(), ledger.source()), (2, since(0)));
+    assert_eq!((ledger.streams(), ledger.source(at(50))), (2, since(0)));
     drop(first);
-    assert_eq!(ledger.source(), since(0));
+    assert_eq!(ledger.source(at(50)), since(0));
     drop(second);
-    assert_eq!((ledger.streams(), ledger.source()), (0, DEAF));
+    assert_eq!((ledger.streams(), ledger.source(at(50))), (0, DEAF));
     let _third = ledger.listen(at(70));
-    assert_eq!(ledger.source(), since(70));
+    assert_eq!(ledger.source(at(70)), since(70));
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,4 +182,20 @@ fn closed_accounts_keep_nothing() {
     drop(account(&ledger));
     ledger.close(&id());
     assert!(ledger.accounts.lock().is_empty());
+}
+
+#[test]
+fn where_pods_are_asked_only_their_answers_count() {
+    let ledger = Ledger::default();
+    let account = account(&ledger);
+    assert_eq!(account.load(&rules(), Source::Pods, 1, at(900)), None);
+    account.record_answer(at(900), busy(4.0));
+    let load = account.load(&rules(), Source::Pods, 1, at(904)).unwrap();
+    assert!((load.stable - 4.0).abs() < 1e-9, "silence does not dilute");
+    assert_eq!(account.reported(), None);
+    ledger.record(id(), busy(2.0), at(900));
+    let load = account.load(&rules(), Source::Pods, 1, at(904)).unwrap();
+    assert!((load.stable - 6.0).abs() < 1e-9, "both add up");
+    assert_eq!(account.reported(), Some(at(900)));
+    assert_eq!(account.load(&rules(), Source::Pods, 1, at(961)), None);
 }

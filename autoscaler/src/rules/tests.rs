@@ -3,7 +3,7 @@ use std::time::Duration;
 use crds::autoscaling::{PodAutoscaler, PodAutoscalerSpec, Reachability};
 use crds::config::Settings;
 
-use super::Rules;
+use super::{Class, Rules};
 use crate::decide::{Bounds, Burst};
 use crate::target::{Metric, Target};
 use crate::window::Algorithm;
@@ -149,18 +149,17 @@ fn unreadable_annotations_count_as_absent() {
 }
 
 #[test]
-fn only_revisions_of_our_class_are_ours() {
-    let settings = Settings::default();
-    for (class, ours) in [
-        ("kpa.autoscaling.knative.dev", true),
-        ("hpa.autoscaling.knative.dev", false),
-        ("keda.example.com", false),
+fn each_revision_has_one_class() {
+    let mut settings = Settings::default();
+    for (class, expected) in [
+        ("kpa.autoscaling.knative.dev", Class::Kpa),
+        ("hpa.autoscaling.knative.dev", Class::Hpa),
+        ("keda.example.com", Class::Other),
     ] {
-        assert_eq!(
-            Rules::is_ours(&autoscaler(&[("class", class)]), &settings),
-            ours,
-            "{class}"
-        );
+        let named = Rules::class(&autoscaler(&[("class", class)]), &settings);
+        assert_eq!(named, expected, "{class}");
     }
-    assert!(Rules::is_ours(&autoscaler(&[]), &settings));
+    assert_eq!(Rules::class(&autoscaler(&[]), &settings), Class::Kpa);
+    settings.autoscaler.pod_autoscaler_class = "hpa.autoscaling.knative.dev".to_owned();
+    assert_eq!(Rules::class(&autoscaler(&[]), &settings), Class::Hpa);
 }

@@ -2,7 +2,7 @@ use crds::autoscaling::{PodAutoscaler, PodAutoscalerStatus};
 use crds::condition::{Condition, Truth, find};
 use jiff::Timestamp;
 
-use super::{ACTIVE, Findings, INITIALIZED, PATH_READY, activity, is_initialized, status};
+use super::{ACTIVE, Findings, INITIALIZED, PATH_READY, activity, is_initialized, is_news, status};
 use crate::gate::Activity;
 use crate::sks::Path;
 
@@ -178,4 +178,16 @@ fn activity_and_its_age_are_read_from_the_condition() {
     assert_eq!(activity(&active, at(500)), Activity::Active(at(100)));
     let idle = pass(&active, Some(0), 1, 1, &built(true));
     assert_eq!(activity(&idle, at(500)), Activity::Inactive(at(100)));
+}
+
+#[test]
+fn numbers_and_words_are_no_news() {
+    let fresh = PodAutoscalerStatus::default();
+    let waiting = pass(&fresh, None, 0, 1, &Path::Unbuilt);
+    assert!(is_news(&fresh, &waiting));
+    let built_meanwhile = pass(&waiting, Some(1), 0, 1, &built(false));
+    assert_ne!(built_meanwhile, waiting);
+    assert!(!is_news(&waiting, &built_meanwhile));
+    let served = pass(&waiting, Some(1), 1, 1, &built(true));
+    assert!(is_news(&built_meanwhile, &served));
 }

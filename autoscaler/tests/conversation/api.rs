@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -18,6 +19,7 @@ use tokio::sync::broadcast;
 
 /// The server. Objects are stored by `plural/name`.
 pub(crate) struct Api {
+    address: SocketAddr,
     objects: Mutex<BTreeMap<String, Value>>,
     versions: Mutex<u64>,
     writes: Mutex<Vec<Write>>,
@@ -33,8 +35,10 @@ pub(crate) struct Write {
 }
 
 impl Api {
-    pub(crate) async fn start(objects: &[(&str, Value)]) -> (Arc<Self>, Client) {
+    pub(crate) async fn start(objects: &[(&str, Value)]) -> Arc<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let api = Arc::new(Self {
+            address: listener.local_addr().expect("an address"),
             objects: Mutex::default(),
             versions: Mutex::default(),
             writes: Mutex::default(),
@@ -43,13 +47,15 @@ impl Api {
         for (path, object) in objects {
             api.put(path, object.clone());
         }
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("an address");
         let app = Router::new().fallback(answer).with_state(Arc::clone(&api));
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let uri = format!("http://{address}").parse().expect("a URI");
-        let client = Client::try_from(Config::new(uri)).expect("a client");
-        (api, client)
+        api
+    }
+
+    /// A connection to the server, driven by the runtime that asks for it.
+    pub(crate) fn client(&self) -> Client {
+        let uri = format!("http://{}", self.address).parse().expect("a URI");
+        Client::try_from(Config::new(uri)).expect("a client")
     }
 
     /// Watches that are open.
@@ -63,6 +69,12 @@ impl Api {
 
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
         self.objects.lock().get(path).cloned()
+    }
+
+    /// Deletes an object and tells those who watch.
+    pub(crate) fn delete(&self, path: &str) {
+        let object = self.objects.lock().remove(path).expect("an object");
+        self.tell(path, "DELETED", &object);
     }
 
     /// Stores an object and tells those who watch.
@@ -79,11 +91,15 @@ impl Api {
         } else {
             "ADDED"
         };
+        self.tell(path, kind, &object);
+        object
+    }
+
+    fn tell(&self, path: &str, kind: &str, object: &Value) {
         let (plural, _) = path.split_once('/').expect("plural/name");
         let event = json!({ "type": kind, "object": object });
         // Nobody watches yet: the list will have it.
         let _ = self.events.send((plural.to_owned(), event));
-        object
     }
 
     fn list(&self, plural: &str) -> Value {
@@ -110,6 +126,19 @@ impl Api {
             }
         });
         Body::from_stream(lines)
+    }
+
+    /// Changes a lease, if it still has the version that the change was decided on.
+    fn change_lease(&self, path: &str, body: &Value) -> Option<Value> {
+        let mut lease = self.get(path)?;
+        let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
+        if version(&lease) != version(body) {
+            return None;
+        }
+        for (field, value) in body["spec"].as_object()? {
+            lease["spec"][field] = value.clone();
+        }
+        Some(self.put(path, lease))
     }
 
     fn patch(&self, path: &str, body: Value) -> Value {
@@ -147,26 +176,43 @@ impl Api {
 }
 
 async fn answer(State(api): State<Arc<Api>>, method: Method, uri: Uri, body: Bytes) -> Response {
-    // …/namespaces/ns/plural/name[/subresource] or …/version/plural
+    // …/namespaces/NAMESPACE/plural/name[/subresource] or …/version/plural
     let path = uri.path();
-    let path = match path.split_once("/namespaces/ns/") {
-        Some((_, path)) => path,
+    let path = match path.split_once("/namespaces/") {
+        Some((_, path)) => path.split_once('/').map_or(path, |(_, path)| path),
         None => path.rsplit_once('/').map_or(path, |(_, plural)| plural),
     };
+    let body = || serde_json::from_slice::<Value>(&body).expect("JSON");
+    if method == Method::POST {
+        let object = body();
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        return Json(api.put(&format!("{path}/{name}"), object.clone())).into_response();
+    }
+    if method == Method::PATCH && path.starts_with("leases/") {
+        return match api.change_lease(path, &body()) {
+            Some(lease) => Json(lease).into_response(),
+            None => refusal(StatusCode::CONFLICT, "Conflict"),
+        };
+    }
     if method == Method::PATCH {
-        let body = serde_json::from_slice(&body).expect("JSON");
-        return Json(api.patch(path, body)).into_response();
+        return Json(api.patch(path, body())).into_response();
     }
     if uri.query().unwrap_or_default().contains("watch=true") {
         return api.watch(path.to_owned()).into_response();
     }
     if path.contains('/') {
-        // Whether Knative has written to an object before us: it has not.
-        let missing = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {},
-            "status": "Failure", "message": "not found", "reason": "NotFound", "code": 404,
-        });
-        return (StatusCode::NOT_FOUND, Json(missing)).into_response();
+        return match api.get(path) {
+            Some(object) => Json(object).into_response(),
+            None => refusal(StatusCode::NOT_FOUND, "NotFound"),
+        };
     }
     Json(api.list(path)).into_response()
+}
+
+fn refusal(code: StatusCode, reason: &str) -> Response {
+    let status = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {},
+        "status": "Failure", "message": reason, "reason": reason, "code": code.as_u16(),
+    });
+    (code, Json(status)).into_response()
 }

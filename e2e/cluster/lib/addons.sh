@@ -35,6 +35,16 @@ wait_for_dns() {
   done
 }
 
+# apply_metrics: the metrics server comes through the registry, unlike what every cluster has.
+apply_metrics() {
+  local image=$REGISTRY/metrics-server:${METRICS_BIN##*-}
+  "$HERE/image" "$image" "$METRICS_BIN/metrics-server" >/dev/null
+  sed -e "s|@IMAGE@|$image|g" "$HERE/manifests/metrics-server.yaml" | kubectl_admin apply -f - >/dev/null
+}
+
+# It answers when it has looked at the node twice.
+metrics_ready() { kubectl_quick get --raw "/apis/metrics.k8s.io/v1beta1/nodes/$NODE_NAME"; }
+
 # expose NAMESPACE SERVICE: what a cloud's controller does for a Service of type LoadBalancer. kube-proxy
 # then serves the node's address on the Service's ports; two Services can't have the same port.
 expose() {

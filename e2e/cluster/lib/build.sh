@@ -13,7 +13,7 @@ part_dir() {
   shift
   key=$({
     echo "$KUBERNETES_LDFLAGS ${GO_FLAGS[*]}"
-    declare -f go_build "build_$name"
+    declare -f go_build "build_${name//-/_}"
     cat "$HERE/parts/$name"/* "$@"
   } | sha256sum | cut -c1-12)
   echo "$CACHE/parts/$name-$key"
@@ -28,6 +28,7 @@ find_parts() {
   ETCD_BIN=$(part_dir etcd)
   COREDNS_DIR=$(part_dir coredns "$HERE/image")
   PAUSE_DIR=$(part_dir pause "$HERE/image")
+  METRICS_BIN=$(part_dir metrics-server)
   KUBECTL=$KUBERNETES_BIN/kubectl
 }
 
@@ -60,6 +61,10 @@ build_part() {
 go_build() {
   command -v go >/dev/null || { echo "there is no Go compiler on the PATH; 1.25 or newer is needed" && return 1; }
   GOTOOLCHAIN=local GOWORK=off GOFLAGS='' CGO_ENABLED=0 go build "${GO_FLAGS[@]}" "$@"
+}
+
+build_metrics_server() {
+  go_build -ldflags "-s -w" -o "$1/metrics-server" sigs.k8s.io/metrics-server/cmd/metrics-server
 }
 
 build_kubernetes() { go_build -ldflags "$KUBERNETES_LDFLAGS" -o "$1/" tool; }

@@ -12,6 +12,7 @@ usage: cluster COMMAND
   kubeconfig                 path of the administrator's kubeconfig
   registry                   the registry, as image names spell it
   expose NAMESPACE SERVICE   give a LoadBalancer Service the node's address
+  metrics                    start a metrics server, for HorizontalPodAutoscalers
   logs [PART]                path of a part's log, or of the folder of all
 
 FERMATA_RUN   (now $RUN) holds the cluster's state, and is removed by down
@@ -130,6 +131,17 @@ print_check() {
     printf '%-26s %-8s %-10s %s\n' "$1" - - "not $3"
     return 1
   fi
+}
+
+cluster_metrics() {
+  start_clock
+  lock
+  [[ -e $ADMIN_KUBECONFIG ]] || die "the cluster is not up"
+  find_parts
+  build_part metrics-server "$METRICS_BIN" build_metrics_server "two to three minutes"
+  apply_metrics
+  wait_until metrics-server 90 metrics_ready
+  step metrics-server answers
 }
 
 cluster_kubeconfig() { echo "$ADMIN_KUBECONFIG"; }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod bounds;
 mod connections;
+mod frames;
 mod passing;
 mod support;
 mod upgrades;

@@ -23,6 +23,15 @@ where
     F: Fn(SocketAddr, Request<Incoming>) -> A + Clone + Send + 'static,
     A: Future<Output = Response<Body>> + Send + 'static,
 {
+    bounded(ServeSettings::default(), answer).await
+}
+
+/// The same with bounds of the test's own.
+pub(crate) async fn bounded<F, A>(settings: ServeSettings, answer: F) -> (SocketAddr, Stop)
+where
+    F: Fn(SocketAddr, Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = Response<Body>> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
@@ -33,7 +42,7 @@ where
             async move { Ok::<_, Infallible>(response.await) }
         })
     };
-    tokio::spawn(serve(listener, ServeSettings::default(), service, async {
+    tokio::spawn(serve(listener, settings, service, async {
         let _ = stopped.await;
     }));
     (address, stop)
@@ -41,10 +50,19 @@ where
 
 /// Forwards everything to `app`; each request holds a clone of `guard`.
 pub(crate) async fn proxy(app: SocketAddr, guard: Arc<()>) -> (SocketAddr, Stop) {
+    bounded_proxy(ServeSettings::default(), app, guard).await
+}
+
+/// The same with bounds of the test's own.
+pub(crate) async fn bounded_proxy(
+    settings: ServeSettings,
+    app: SocketAddr,
+    guard: Arc<()>,
+) -> (SocketAddr, Stop) {
     let upstream = upstream(app);
     // Connections share the outer count, requests have the inner one.
     let guard = Arc::new(guard);
-    self::app(move |_, request| {
+    bounded(settings, move |_, request| {
         let (upstream, guard) = (Arc::clone(&upstream), Arc::clone(&guard));
         async move {
             let protocol = Protocol::of(&request);

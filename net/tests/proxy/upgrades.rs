@@ -17,7 +17,7 @@ use crate::support::{Stop, app, get, proxy, upstream};
 const SOON: Duration = Duration::from_secs(5);
 
 /// An app that echoes after an upgrade.
-async fn echo() -> (SocketAddr, Stop) {
+pub(crate) async fn echo() -> (SocketAddr, Stop) {
     app(|_, mut request| async move {
         let upgrade = hyper::upgrade::on(&mut request);
         tokio::spawn(async move {

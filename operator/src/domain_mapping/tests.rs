@@ -8,6 +8,7 @@ mod conditions;
 mod golden;
 mod references;
 mod stage;
+mod stories;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

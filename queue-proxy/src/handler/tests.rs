@@ -117,7 +117,12 @@ impl Pod {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let handler = Arc::clone(&sidecar);
-        tokio::spawn(process::requests(listener, handler, std::future::pending()));
+        tokio::spawn(process::requests(
+            listener,
+            handler,
+            ServeSettings::default(),
+            std::future::pending(),
+        ));
         Self {
             app,
             sidecar,
@@ -138,6 +143,15 @@ impl Pod {
         path: &'static str,
         headers: &[(&'static str, &'static str)],
     ) -> Response<Body> {
+        self.send_by(Protocol::Http1, path, headers).await
+    }
+
+    async fn send_by(
+        &self,
+        protocol: Protocol,
+        path: &'static str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Response<Body> {
         let mut request = Request::new(Body::Empty);
         *request.uri_mut() = http::Uri::from_static(path);
         request
@@ -148,7 +162,7 @@ impl Pod {
                 .headers_mut()
                 .insert(*name, HeaderValue::from_static(value));
         }
-        timeout(SOON, self.client.send(Protocol::Http1, request))
+        timeout(SOON, self.client.send(protocol, request))
             .await
             .unwrap()
             .unwrap()
@@ -262,7 +276,7 @@ async fn limit_is_never_exceeded_and_overflow_is_turned_away() {
     let requests = join_all((0..25).map(|_| pod.get("/wait", &[])));
     let opened = async {
         pod.until_inside(2).await;
-        while pod.sidecar.breaker.as_ref().unwrap().queued() < 20 {
+        while pod.sidecar.slots.as_ref().unwrap().breaker().queued() < 20 {
             tokio::task::yield_now().await;
         }
         pod.app.open.add_permits(25);
@@ -308,7 +322,12 @@ async fn app_that_is_not_ready_is_said_to_be() {
     let handler = process::handler(&args(0, port)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let requests = process::requests(listener, Arc::new(handler), std::future::pending());
+    let requests = process::requests(
+        listener,
+        Arc::new(handler),
+        ServeSettings::default(),
+        std::future::pending(),
+    );
     tokio::spawn(requests);
     let ask = |probe: bool| {
         let mut request = Request::new(Body::Empty);
@@ -361,7 +380,7 @@ async fn websocket_passes_and_holds_its_slot_until_it_closes() {
         .unwrap()
         .unwrap();
     assert_eq!(&echoed, b"ping");
-    assert_eq!(pod.sidecar.breaker.as_ref().unwrap().in_flight(), 1);
+    assert_eq!(pod.sidecar.slots.as_ref().unwrap().breaker().in_flight(), 1);
     drop((stream, response));
     assert_eq!(pod.get("/", &[]).await, Answer::new(200, "ok"));
 }
@@ -380,4 +399,44 @@ async fn websocket_is_cut_when_its_time_is_over() {
     let mut all = Vec::new();
     let _ = timeout(SOON, stream.read_to_end(&mut all)).await.unwrap();
     assert_eq!(all, b"ping");
+}
+
+#[tokio::test]
+async fn slot_is_lent_until_its_stream_ends_or_the_pod_leaves() {
+    let pod = Pod::new(1, Limits::default()).await;
+    let ask = async |name: &'static str| {
+        let headers = [("k-network-probe", "slot"), ("k-slot", name)];
+        pod.send_by(Protocol::Http2, "/", &headers).await
+    };
+    let first = ask("x").await;
+    assert_eq!(first.headers()["k-slot"], "x");
+    assert_eq!(
+        pod.get("/", &[("k-slot", "x")]).await,
+        Answer::new(200, "ok")
+    );
+    assert_eq!(
+        pod.get("/", &[("k-slot", "x")]).await,
+        Answer::new(200, "ok")
+    );
+    let mut other = std::pin::pin!(pod.get("/", &[]));
+    let (_, mut stream) = first.into_parts();
+    let told = tokio::select! {
+        told = stream.frame() => told.unwrap().unwrap(),
+        _ = &mut other => unreachable!("the slot is lent"),
+    };
+    assert!(told.is_data());
+    drop(stream);
+    assert_eq!(other.await, Answer::new(200, "ok"));
+    let (_, mut last) = ask("y").await.into_parts();
+    pod.sidecar.drain.run().await;
+    let ended = async { while last.frame().await.is_some() {} };
+    timeout(SOON, ended).await.unwrap();
+}
+
+#[tokio::test]
+async fn pod_without_a_limit_lends_nothing() {
+    let pod = Pod::new(0, Limits::default()).await;
+    let headers = [("k-network-probe", "slot"), ("k-slot", "x")];
+    let refused = Answer::new(400, "unexpected probe header value: slot");
+    assert_eq!(pod.get("/", &headers).await, refused);
 }

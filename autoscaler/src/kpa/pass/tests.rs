@@ -267,3 +267,26 @@ fn activators_leave_the_path_when_a_burst_finds_room() {
     story.ready = 2;
     assert_eq!(story.at(302, Some(50.0)).mode, SksMode::Proxy);
 }
+
+#[test]
+fn who_takes_over_goes_on_from_the_stored_status_and_takes_no_pod_for_a_window() {
+    let mut story = Story::active();
+    (story.ready, story.replicas) = (4, Some(4));
+    let stored = story.at(20, Some(270.0)).status;
+    let other = Mind::begin(&PodAutoscaler::default(), &story.rules, 0, at(0));
+    story.mind = other.take_over(&story.autoscaler, 4, at(30));
+    let pass = story.at(30, Some(1.0));
+    assert_eq!((pass.wanted, pass.replicas), (Some(4), None));
+    assert_eq!(pass.status, stored);
+    assert_eq!(story.at(90, Some(1.0)).wanted, Some(4));
+    assert_eq!(story.at(92, Some(1.0)).wanted, Some(2));
+}
+
+#[test]
+fn who_looks_on_believes_the_stored_status() {
+    let mut story = Story::active();
+    let stored = story.autoscaler.status.clone();
+    let idle = Story::idle();
+    story.mind = idle.mind.look_on(&story.autoscaler);
+    assert_eq!(Some(story.at(20, Some(1.0)).status), stored);
+}

@@ -7,9 +7,10 @@ use anyhow::{Context, Result, bail};
 use e2e::client::Gateway;
 use e2e::load::Outcome;
 use e2e::namespace::Space;
+use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -18,6 +19,8 @@ use tokio::time::{Instant, sleep};
 pub(crate) const PLAIN: &str = "plain";
 /// The same of Envoy.
 pub(crate) const ENVOY: &str = "envoy";
+/// Where the app listens.
+const PORT: u16 = 8080;
 const STARTED: Duration = Duration::from_secs(60);
 const MANIFESTS: &str = include_str!("plain.yaml");
 
@@ -49,16 +52,33 @@ impl Plain {
         })
     }
 
-    /// How long it took from the order to the first answer, each time from no pod at all.
+    /// How long it took from the order to the first answer at the address that the API shows, from
+    /// no pod at all.
     pub(crate) async fn start(&self, space: &Space) -> Result<Duration> {
-        space.gone::<Pod>(&format!("app={PLAIN}"), STARTED).await?;
+        let ours = format!("app={PLAIN}");
+        space.gone::<Pod>(&ours, STARTED).await?;
         let start = Instant::now();
         scale(space, PLAIN, 1).await?;
-        first_answer(self.app).await?;
+        first_answer(pod_address(space, &ours).await?).await?;
         let took = start.elapsed();
         scale(space, PLAIN, 0).await?;
         Ok(took)
     }
+}
+
+/// The address of the first pod that gets one.
+async fn pod_address(space: &Space, selector: &str) -> Result<Gateway> {
+    let ours = WatchParams::default().labels(selector).timeout(60);
+    let pods = space.api::<Pod>();
+    let mut changes = pods.watch(&ours, "0").await?.boxed();
+    while let Some(change) = changes.try_next().await? {
+        if let WatchEvent::Added(pod) | WatchEvent::Modified(pod) = change
+            && let Some(ip) = pod.status.and_then(|status| status.pod_ip)
+        {
+            return Ok(Gateway::new(SocketAddr::new(ip.parse()?, PORT)));
+        }
+    }
+    bail!("no pod with {selector} has got an address")
 }
 
 /// Sets the number of pods of a Deployment.

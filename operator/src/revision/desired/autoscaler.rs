@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crds::autoscaling::{PodAutoscaler, PodAutoscalerSpec, ScaleTarget};
+use crds::defaulting::{DefaultingContext, default_pod_autoscaler};
 use crds::name::autoscaling;
 use crds::revision::AppProtocol;
 use kube::ResourceExt;
@@ -22,7 +23,7 @@ pub(super) fn autoscaler(inputs: &Inputs<'_>) -> PodAutoscaler {
         AppProtocol::Http1 => "http1",
         AppProtocol::H2c => "h2c",
     };
-    PodAutoscaler {
+    let mut autoscaler = PodAutoscaler {
         metadata: metadata::metadata(revision, revision.name_any(), annotations(inputs)),
         spec: PodAutoscalerSpec {
             container_concurrency: revision.spec.container_concurrency,
@@ -31,7 +32,14 @@ pub(super) fn autoscaler(inputs: &Inputs<'_>) -> PodAutoscaler {
             protocol_type: protocol.to_owned(),
         },
         status: None,
-    }
+    };
+    // As the webhook will: what is applied next is then the same, and is not written again.
+    let context = DefaultingContext {
+        settings: inputs.settings,
+        user: None,
+    };
+    default_pod_autoscaler(&mut autoscaler, &context);
+    autoscaler
 }
 
 /// The Revision's annotations. Which autoscaler cares and what it measures is chosen once, when
@@ -46,9 +54,5 @@ fn annotations(inputs: &Inputs<'_>) -> BTreeMap<String, String> {
                 .or_insert_with(|| chosen.clone());
         }
     }
-    let default = &inputs.settings.autoscaler.pod_autoscaler_class;
-    annotations
-        .entry(autoscaling::CLASS.to_owned())
-        .or_insert_with(|| default.clone());
     annotations
 }
