@@ -1,4 +1,4 @@
-//! What config-features allows, while it does.
+//! What the settings of the system allow, while they do.
 
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use e2e::subject::Subject;
 use e2e::system::System;
 use e2e::wait::{Seen, until};
 use http::HeaderValue;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::ListParams;
-use serde_json::json;
+use kube::ResourceExt;
+use kube::api::{ListParams, LogParams};
+use serde_json::{Value, json};
 
 const FEATURES: &str = "config-features";
 const SOON: Duration = Duration::from_secs(60);
@@ -165,6 +167,90 @@ async fn a_pod_is_ready_only_while_all_its_containers_are() -> Result<()> {
             }
         })
         .await
+    })
+    .await
+}
+
+/// One line of JSON a request, and one a probe, on the sidecar's standard output.
+#[tokio::test]
+async fn requests_are_logged_when_that_is_asked_for() -> Result<()> {
+    in_namespace("logged", async |space| {
+        let changes = [
+            ("logging.enable-request-log", "true"),
+            ("logging.enable-probe-request-log", "true"),
+        ];
+        let system = System::of(&space.cluster);
+        let body = async || {
+            let kept =
+                Subject::new(space, "app").annotation("autoscaling.knative.dev/min-scale", "1");
+            let service = start(space, kept).await?;
+            until("both kinds are logged", SOON, async || {
+                space.ask(&service, "/asked").await?;
+                let lines = logged(space).await?;
+                let paths = lines.iter().map(|line| &line["httpRequest"]);
+                let of = |agent: &str, path: &str| {
+                    let mut paths = paths.clone();
+                    paths.any(|request| {
+                        let named = request["userAgent"].as_str().unwrap_or_default();
+                        named.starts_with(agent) && request["requestUrl"] == path
+                    })
+                };
+                if of("", "/asked") && of("kube-probe/", "/") {
+                    return Ok(Seen::Done(()));
+                }
+                Ok(Seen::NotYet(format!("{lines:?}")))
+            })
+            .await
+        };
+        system
+            .with_settings("config-observability", &changes, body)
+            .await
+    })
+    .await
+}
+
+/// The lines of JSON that the sidecars of `app` have written.
+async fn logged(space: &Space) -> Result<Vec<Value>> {
+    let params = LogParams {
+        container: Some("queue-proxy".to_owned()),
+        ..LogParams::default()
+    };
+    let mut lines = Vec::new();
+    for pod in space.pods_of("app").await? {
+        let log = space.api::<Pod>().logs(&pod.name_any(), &params).await?;
+        lines.extend(
+            log.lines()
+                .filter_map(|line| serde_json::from_str(line).ok()),
+        );
+    }
+    Ok(lines)
+}
+
+/// With settings that keep none of them.
+#[tokio::test]
+async fn revisions_that_nobody_reaches_are_collected() -> Result<()> {
+    in_namespace("collected", async |space| {
+        let changes = [
+            ("retain-since-create-time", "disabled"),
+            ("retain-since-last-active-time", "disabled"),
+            ("min-non-active-revisions", "0"),
+            ("max-non-active-revisions", "0"),
+        ];
+        let system = System::of(&space.cluster);
+        let body = async || {
+            start(space, Subject::new(space, "app").env("RESOURCE", "one")).await?;
+            let service = start(space, Subject::new(space, "app").env("RESOURCE", "two")).await?;
+            until("the first revision is gone", SOON, async || {
+                Ok(match space.api::<Revision>().get_opt("app-00001").await? {
+                    Some(_) => Seen::NotYet("it is there".to_owned()),
+                    None => Seen::Done(()),
+                })
+            })
+            .await?;
+            ensure!(space.text(&service, "/").await? == "two");
+            Ok(())
+        };
+        system.with_settings("config-gc", &changes, body).await
     })
     .await
 }
