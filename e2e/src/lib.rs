@@ -16,6 +16,7 @@ pub mod namespace;
 pub mod sample;
 pub mod service;
 pub mod subject;
+pub mod system;
 pub mod verdict;
 pub mod wait;
 pub mod websocket;

@@ -2,7 +2,11 @@
 //! Fermata is killed in turn, while requests run.
 
 mod faults {
+    mod activators;
+    mod crowd;
+    mod features;
     mod leases;
+    mod ramp;
     mod scaling;
     mod webhook;
 }

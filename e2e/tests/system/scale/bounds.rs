@@ -52,7 +52,7 @@ async fn a_revision_that_is_reached_keeps_its_least_number_of_pods() -> Result<(
         ensure!(status.actual_replicas == Some(3), "{status:?}");
         ensure!(status.desired_replicas == Some(3), "{status:?}");
         // Longer than the window: nobody asks, and nobody goes.
-        keep(space, "app-00001", 3..=3, Duration::from_secs(10)).await?;
+        keep(space, "app-00001", 3..=3, Duration::from_secs(8)).await?;
 
         space.start(subject.env("RESOURCE", "second")).await?;
         ensure!(
@@ -134,8 +134,9 @@ async fn a_request_onto_zero_brings_as_many_pods_as_it_is_told_to() -> Result<()
     in_namespace("activated", async |space| {
         let service = space.start(scaled(space, "activation-scale", 3)).await?;
         space.at_zero("app").await?;
-        space.text(&service, "/").await?;
-        reach(space, "app-00001", 3..=3, SOON).await?;
+        // It lasts longer than pods take to come.
+        let request = space.text(&service, "/?sleep=15000");
+        futures::try_join!(request, reach(space, "app-00001", 3..=3, SOON))?;
         let status = space.api::<Revision>().get("app-00001").await?.status;
         let desired = status.context("no status")?.desired_replicas;
         ensure!(desired == Some(3), "{desired:?} are wanted");

@@ -37,7 +37,10 @@ enum Backends {
 #[tokio::test]
 async fn activators_step_aside_while_there_is_capacity_for_a_burst() -> Result<()> {
     in_namespace("burst-some", async |space| {
-        let subject = subject(space, "7").annotation("autoscaling.knative.dev/target", "10");
+        // Panic is measured over a tenth of the window.
+        let subject = subject(space, "7")
+            .annotation("autoscaling.knative.dev/window", "30s")
+            .annotation("autoscaling.knative.dev/target", "10");
         let service = space.start(subject).await?;
         let load = |concurrency| Load {
             path: "/?sleep=500".to_owned(),

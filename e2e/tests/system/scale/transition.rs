@@ -16,8 +16,8 @@ use super::{keep, reach};
 
 const PODS: i32 = 3;
 const SOON: Duration = Duration::from_secs(60);
-/// Longer than the window of six seconds.
-const WINDOW: Duration = Duration::from_secs(8);
+/// Longer than a decision of the autoscaler takes.
+const WHILE: Duration = Duration::from_secs(4);
 
 /// The new pods are ready one by one, when the test says so.
 #[tokio::test]
@@ -36,7 +36,7 @@ async fn the_old_pods_stay_until_the_last_new_one_is_ready() -> Result<()> {
             .await?;
         let mut waiting = running(space, "app-00002").await?;
         while let Some(next) = waiting.pop() {
-            keep(space, "app-00001", PODS..=PODS, WINDOW / 2).await?;
+            keep(space, "app-00001", PODS..=PODS, WHILE).await?;
             recover(space, &next).await.context(next)?;
             let left = i32::try_from(waiting.len())?;
             reach(space, "app-00002", PODS - left..=PODS, SOON).await?;
@@ -45,7 +45,7 @@ async fn the_old_pods_stay_until_the_last_new_one_is_ready() -> Result<()> {
         let body = space.text(&service, "/").await?;
         ensure!(body == "new", "{body}");
         reach(space, "app-00001", 0..=0, SOON).await?;
-        keep(space, "app-00002", PODS..=PODS, WINDOW / 2).await
+        keep(space, "app-00002", PODS..=PODS, WHILE).await
     })
     .await
 }

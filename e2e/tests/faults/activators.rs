@@ -1,0 +1,120 @@
+//! Several activators: the end of one is not noticed by those who ask.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::load::Prober;
+use e2e::namespace::{Space, in_namespace};
+use e2e::service::{Wanted, host};
+use e2e::system::System;
+use e2e::wait::{Seen, until};
+use k8s_openapi::api::core::v1::{Endpoints, Pod};
+use kube::api::DeleteParams;
+
+const ACTIVATOR: &str = "activator";
+const REPLICAS: i32 = 3;
+const PERIOD: Duration = Duration::from_millis(10);
+/// Fewer probes say nothing.
+const PROBES: usize = 400;
+const SOON: Duration = Duration::from_secs(60);
+/// Percent of the probes that the death of each activator in turn may cost at most.
+const COST_OF_DEATH: usize = 1;
+
+/// How an activator ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is asked to, and has time.
+    Asked,
+    /// It is killed.
+    Killed,
+}
+
+#[tokio::test]
+async fn activators_are_replaced_one_by_one_without_losing_a_request() -> Result<()> {
+    replaced("replaced", End::Asked).await
+}
+
+#[tokio::test]
+async fn the_sudden_death_of_an_activator_costs_few_requests() -> Result<()> {
+    replaced("sudden", End::Killed).await
+}
+
+async fn replaced(test: &str, end: End) -> Result<()> {
+    in_namespace(test, async |space| {
+        let system = System::of(&space.cluster);
+        system
+            .with_replicas(ACTIVATOR, REPLICAS, async || {
+                each_in_turn(space, &system, end).await
+            })
+            .await
+    })
+    .await
+}
+
+async fn each_in_turn(space: &Space, system: &System, end: End) -> Result<()> {
+    let capacity = "autoscaling.knative.dev/target-burst-capacity";
+    let warm = Wanted::answering(space, "warm", "warm")
+        .annotation(capacity, "-1")
+        .annotation("autoscaling.knative.dev/min-scale", "1");
+    let warm = space.deploy(warm).await?;
+    let cold = space.deploy(Wanted::answering(space, "cold", "cold").annotation(capacity, "-1"));
+    let cold = cold.await?;
+    let prober = Prober::start(space.cluster.gateway, host(&warm)?, PERIOD);
+    for pod in system.pods(ACTIVATOR).await? {
+        space.at_zero("cold").await?;
+        end_of(system, &pod, end).await?;
+        until("nothing leads to it", SOON, async || {
+            let behind = behind(space, "cold-00001").await?;
+            if behind.contains(&pod) {
+                return Ok(Seen::NotYet(format!("{behind:?}")));
+            }
+            Ok(Seen::Done(()))
+        })
+        .await?;
+        let answer = space
+            .ask(&cold, "/")
+            .await
+            .with_context(|| format!("without {pod}"))?;
+        ensure!(answer.status == 200, "from zero without {pod}: {answer:?}");
+        system.complete(ACTIVATOR).await?;
+    }
+    let outcome = prober.stop().await?;
+    println!("{end:?}: {outcome}");
+    let all = outcome.requests();
+    ensure!(all >= PROBES, "only {all} probes");
+    match end {
+        End::Asked => outcome.all_good(),
+        End::Killed => {
+            ensure!(
+                (all - outcome.good()) * 100 <= all * COST_OF_DEATH,
+                "{outcome}"
+            );
+            Ok(())
+        }
+    }
+}
+
+async fn end_of(system: &System, pod: &str, end: End) -> Result<()> {
+    let params = match end {
+        End::Asked => DeleteParams::default(),
+        End::Killed => DeleteParams {
+            grace_period_seconds: Some(0),
+            ..DeleteParams::default()
+        },
+    };
+    system.space.api::<Pod>().delete(pod, &params).await?;
+    Ok(())
+}
+
+/// The pods behind a core Service. Each address must name its pod.
+async fn behind(space: &Space, service: &str) -> Result<Vec<String>> {
+    let endpoints = space.api::<Endpoints>().get(service).await?;
+    let subsets = endpoints.subsets.into_iter().flatten();
+    let addresses = subsets.filter_map(|subset| subset.addresses).flatten();
+    addresses
+        .map(|address| {
+            let pod = address.target_ref.and_then(|target| target.name);
+            pod.with_context(|| format!("{} names no pod", address.ip))
+        })
+        .collect()
+}
