@@ -8,12 +8,16 @@ use e2e::namespace::{Space, in_namespace};
 use e2e::service::{Wanted, host};
 use e2e::system::System;
 use e2e::wait::{Seen, until};
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::{Endpoints, Pod};
+use kube::ResourceExt;
 use kube::api::DeleteParams;
 
 const ACTIVATOR: &str = "activator";
 const REPLICAS: i32 = 3;
 const PERIOD: Duration = Duration::from_millis(10);
+/// Each of them, and then each of those that came for them.
+const ENDS: i32 = 2 * REPLICAS;
 /// Fewer probes say nothing.
 const PROBES: usize = 400;
 const SOON: Duration = Duration::from_secs(60);
@@ -57,27 +61,44 @@ async fn each_in_turn(space: &Space, system: &System, end: End) -> Result<()> {
         .annotation(capacity, "-1")
         .annotation("autoscaling.knative.dev/min-scale", "1");
     let warm = space.deploy(warm).await?;
-    let cold = space.deploy(Wanted::answering(space, "cold", "cold").annotation(capacity, "-1"));
-    let cold = cold.await?;
+    // Each end finds another Service that has never had a pod.
+    let cold = (0..ENDS).map(|number| {
+        let cold = Wanted::answering(space, &format!("cold-{number}"), "cold")
+            .annotation(capacity, "-1")
+            .annotation("autoscaling.knative.dev/initial-scale", "0");
+        space.deploy(cold)
+    });
+    let cold = try_join_all(cold).await?;
     let prober = Prober::start(space.cluster.gateway, host(&warm)?, PERIOD);
-    for pod in system.pods(ACTIVATOR).await? {
-        space.at_zero("cold").await?;
-        end_of(system, &pod, end).await?;
+    let mut pods = Vec::new();
+    for cold in &cold {
+        if pods.is_empty() {
+            pods = system.pods(ACTIVATOR).await?;
+        }
+        let pod = &pods.pop().context("no activator")?;
+        end_of(system, pod, end).await?;
+        let revision = format!("{}-00001", cold.name_any());
         until("nothing leads to it", SOON, async || {
-            let behind = behind(space, "cold-00001").await?;
-            if behind.contains(&pod) {
+            let behind = behind(space, &revision).await?;
+            if behind.contains(pod) {
                 return Ok(Seen::NotYet(format!("{behind:?}")));
             }
             Ok(Seen::Done(()))
         })
         .await?;
-        let answer = space
-            .ask(&cold, "/")
-            .await
-            .with_context(|| format!("without {pod}"))?;
+        let answer = space.ask(cold, "/").await;
+        let answer = answer.with_context(|| format!("without {pod}"))?;
         ensure!(answer.status == 200, "from zero without {pod}: {answer:?}");
         system.complete(ACTIVATOR).await?;
     }
+    until("those that were ended are gone", SOON, async || {
+        let all = system.space.pods("app=activator").await?.len();
+        if all == usize::try_from(REPLICAS)? {
+            return Ok(Seen::Done(()));
+        }
+        Ok(Seen::NotYet(format!("{all} pods")))
+    })
+    .await?;
     let outcome = prober.stop().await?;
     println!("{end:?}: {outcome}");
     let all = outcome.requests();

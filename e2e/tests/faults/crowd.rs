@@ -33,6 +33,8 @@ const GONE: Duration = Duration::from_secs(90);
 const QUIET: Duration = Duration::from_secs(8);
 /// How long statuses may take to say what is.
 const SETTLED: Duration = Duration::from_secs(30);
+/// Between two applies, so that they go on while parts are away.
+const BETWEEN: Duration = Duration::from_millis(100);
 const PARTS: [&str; 3] = ["controller", "webhook", "autoscaler"];
 
 fn wanted(space: &Space, index: usize) -> Wanted {
@@ -119,9 +121,10 @@ async fn quiet(space: &Space) -> Result<()> {
 async fn restarts_of_the_operator_leave_no_trace_in_what_it_makes() -> Result<()> {
     in_namespace("undisturbed", async |undisturbed| {
         in_namespace("restarted", async |restarted| {
-            apply_all(undisturbed).await?;
+            apply_all(undisturbed, Duration::ZERO).await?;
             let system = System::of(&restarted.cluster);
-            let (applied, restarts) = tokio::join!(apply_all(restarted), restart_all(&system));
+            let (applied, restarts) =
+                tokio::join!(apply_all(restarted, BETWEEN), restart_all(&system));
             applied?;
             restarts?;
             for part in PARTS {
@@ -146,15 +149,14 @@ async fn restarts_of_the_operator_leave_no_trace_in_what_it_makes() -> Result<()
     .await
 }
 
-async fn apply_all(space: &Space) -> Result<()> {
+async fn apply_all(space: &Space, pause: Duration) -> Result<()> {
     for index in 0..SERVICES {
         let service = wanted(space, index).build();
         until("a Service is accepted", READY, async || {
             Ok(Seen::Done(space.apply(&service).await?))
         })
         .await?;
-        // The applies go on while the parts are away.
-        sleep(Duration::from_millis(100)).await;
+        sleep(pause).await;
     }
     all_ready(space).await
 }
