@@ -23,7 +23,7 @@ use crate::context::Context;
 use crate::error::{ReconcileError, backoff};
 
 /// Objects of one kind that are reconciled at the same time.
-const WORKERS: u16 = 32;
+const WORKERS: u16 = 16;
 /// Failures in a row that pass without an event (contract/control-plane 0.5).
 const FAILURES_BEFORE_EVENT: u32 = 2;
 /// Longest time for one pass (contract/control-plane 0.5).

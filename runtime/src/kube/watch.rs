@@ -204,7 +204,7 @@ impl<K: Watchable> Feed<K> {
 fn well_formed<K: Watchable>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
     let unpack = |DeserializeGuard(parsed): DeserializeGuard<K>| match parsed {
         Ok(mut object) => {
-            object.managed_fields_mut().clear();
+            object.meta_mut().managed_fields = None;
             Some(object)
         }
         Err(malformed) => {
