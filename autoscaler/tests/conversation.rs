@@ -2,6 +2,8 @@
 
 #[path = "conversation/api.rs"]
 mod api;
+#[path = "conversation/pods.rs"]
+mod pods;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,15 +14,11 @@ use autoscaler::id::RevisionId;
 use autoscaler::kpa::{self, ClientHandle, Watches, World};
 use autoscaler::ledger::Sample;
 use autoscaler::peers::Peers;
-use axum::Router;
-use axum::routing::get;
 use crds::config::Settings;
 use jiff::Timestamp;
 use kube::runtime::watcher;
 use kube::{Api as KubeApi, Client};
-use net::stat::Stat;
 use prometheus::Registry;
-use prost::Message as _;
 use runtime::kube::lease::{Election, Identity, Sharing};
 use runtime::kube::watch::{Watchable, Watched, start};
 use runtime::shutdown::Shutdown;
@@ -459,59 +457,6 @@ async fn a_revision_of_the_hpa_class_gets_its_object_once_and_the_kpa_leaves_it_
             .any(|path| path.ends_with("/scale") || path.starts_with("metrics/"))
     );
     assert_eq!(decisions(&world), 0, "not a revision of the KPA");
-}
-
-/// A queue-proxy with `concurrency` requests, at an address of its own.
-async fn queue_proxy(address: &str, concurrency: f64) {
-    let page = move || async move {
-        let stat = Stat {
-            average_concurrent_requests: concurrency,
-            ..Stat::default()
-        };
-        stat.encode_to_vec()
-    };
-    let listener = TcpListener::bind((address, 9090))
-        .await
-        .expect("the address");
-    let app = Router::new().route("/metrics", get(page));
-    tokio::spawn(async move { axum::serve(listener, app).await });
-}
-
-#[tokio::test]
-async fn pods_are_asked_where_requests_pass_activators_by() {
-    let mut objects = at_three();
-    for (path, object) in &mut objects {
-        match *path {
-            "podautoscalers/hello" => {
-                let annotations = &mut object["metadata"]["annotations"];
-                annotations["autoscaling.knative.dev/target-burst-capacity"] = "0".into();
-            }
-            path if path.starts_with("pods/hello") => {
-                object["status"]["podIP"] = "127.93.0.1".into();
-            }
-            _ => {}
-        }
-    }
-    queue_proxy("127.93.0.1", 2.0).await;
-    let api = Api::start(&objects).await;
-    let (world, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-a").await;
-    let sample = Sample {
-        concurrency: 2.0,
-        requests: 2.0,
-    };
-    world.ledger.record(id(), sample, Timestamp::now());
-    until("pods serve directly", || {
-        let path = api.get("serverlessservices/hello").expect("the path");
-        path["spec"]["mode"] == "Serve"
-    })
-    .await;
-    // Six requests in three pods, of which no activator tells.
-    until("scaling by what pods say", || !scales(&api).is_empty()).await;
-    assert!(
-        scales(&api).iter().all(|pods| (4..=9).contains(pods)),
-        "{:?}",
-        scales(&api)
-    );
 }
 
 fn ready(object: &Value) -> Option<String> {

@@ -10,16 +10,16 @@ use crate::testing::properties::{NAMESPACE, Story, any_write_may_fail, check, re
 use crate::testing::stand_ins::healthy_cluster;
 use crate::testing::{Cluster, Fault, Operator};
 
-const DOMAIN: &str = "shop.example.org";
+pub(super) const DOMAIN: &str = "shop.example.org";
 
 /// A cluster in which mappings claim their domains themselves.
-fn cluster() -> Cluster {
+pub(super) fn cluster() -> Cluster {
     let cluster = healthy_cluster();
     cluster.configure("config-network", "autocreate-cluster-domain-claims", "true");
     cluster
 }
 
-fn mapping() -> Value {
+pub(super) fn mapping() -> Value {
     json!({
         "apiVersion": "serving.knative.dev/v1beta1", "kind": "DomainMapping",
         "metadata": { "name": DOMAIN, "namespace": NAMESPACE, "labels": { "b": "1", "a": "2" } },

@@ -1,42 +1,30 @@
-//! The life of a DomainMapping, and the four properties of its reconciler.
+//! A DomainMapping of a Service of ours, which is moved to another and ends; the four properties hold.
 
 use crds::cluster_domain_claim::ClusterDomainClaim;
 use crds::domain_mapping::DomainMapping;
 use crds::networking::Ingress;
 use kube::ResourceExt;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::stage::{self, DOMAIN};
 use crate::testing::properties::{
     NAMESPACE, Story, any_write_may_fail, check, image, ready_of, service,
 };
-use crate::testing::stand_ins::healthy_cluster;
 use crate::testing::{Cluster, Fault};
 
-const DOMAIN: &str = "www.example.org";
-
-fn open_cluster() -> Cluster {
-    let cluster = healthy_cluster();
-    cluster.configure("config-network", "autocreate-cluster-domain-claims", "true");
-    cluster
-}
-
-/// The domain leads to `hello`.
+/// The domain leads to the Service `hello`.
 fn mapping() -> Value {
-    json!({
-        "apiVersion": "serving.knative.dev/v1beta1", "kind": "DomainMapping",
-        "metadata": { "name": DOMAIN, "namespace": NAMESPACE },
-        "spec": { "ref": {
-            "apiVersion": "serving.knative.dev/v1", "kind": "Service",
-            "name": "hello", "namespace": NAMESPACE,
-        } },
-    })
+    let mut mapping = stage::mapping();
+    mapping["spec"]["ref"]["apiVersion"] = "serving.knative.dev/v1".into();
+    mapping["spec"]["ref"]["name"] = "hello".into();
+    mapping
 }
 
 /// A domain is mapped to one Service of several.
 fn mapped(services: &[&str]) -> Story {
     let services = services.iter().map(|name| service(name, &image(name)));
     let story = Story {
-        cluster: open_cluster,
+        cluster: stage::cluster,
         ..Story::of(services.collect())
     };
     story
