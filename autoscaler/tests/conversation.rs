@@ -24,7 +24,6 @@ use runtime::kube::watch::{Watchable, Watched, start};
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};

@@ -1,11 +1,17 @@
 //! What the autoscaler says to pods.
 
+use std::sync::Arc;
+
+use autoscaler::ledger::Sample;
 use axum::Router;
 use axum::routing::get;
+use jiff::Timestamp;
 use net::stat::Stat;
 use prost::Message as _;
+use tokio::net::TcpListener;
 
-use super::*;
+use super::api::Api;
+use super::{at_three, id, scales, tend, until};
 
 /// A queue-proxy with `concurrency` requests, at an address of its own.
 async fn queue_proxy(address: &str, concurrency: f64) {

@@ -5,14 +5,13 @@ mod orders;
 use crds::certificate::Certificate;
 use crds::condition::{Truth, find};
 use crds::name::networking;
-use crds::networking::{Ingress, Visibility};
+use crds::networking::Ingress;
 use crds::route::RouteStatus;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::{World, latest, world};
 use crate::certificate::order::adler32;
-use crate::route::status::{Blocker, Phase, status};
 
 const PUBLIC: &str = "r.ns.example.com";
 

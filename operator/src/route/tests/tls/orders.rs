@@ -1,6 +1,15 @@
 //! Certificates of others, those that are in doubt, and those that nobody needs any more.
 
-use super::*;
+use crds::certificate::Certificate;
+use crds::condition::{Truth, find};
+use crds::name::networking;
+use crds::networking::Visibility;
+use kube::ResourceExt;
+use serde_json::json;
+
+use super::{PUBLIC, certified, issued, lenient, local, ordered, said, strict, urls};
+use crate::route::status::{Blocker, Phase, status};
+use crate::route::tests::{World, latest, world};
 
 #[test]
 fn someone_elses_certificate_is_in_the_way() {
