@@ -13,6 +13,7 @@ pub mod kubectl;
 pub mod load;
 pub mod metrics;
 pub mod namespace;
+pub mod process;
 pub mod sample;
 pub mod service;
 pub mod subject;

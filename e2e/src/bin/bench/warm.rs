@@ -7,13 +7,13 @@ use e2e::client::Gateway;
 use e2e::cluster::SYSTEM;
 use e2e::load::Load;
 use e2e::namespace::Space;
+use e2e::process::{Used, used};
 use e2e::service::{Wanted, host};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 
 use super::plain::{ENVOY, PLAIN, Plain, first_answer, scale};
-use super::process::{Used, used};
 use super::table::Table;
 
 const CONNECTIONS: usize = 32;
