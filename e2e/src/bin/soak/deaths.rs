@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use e2e::namespace::Space;
 use e2e::process;
 use k8s_openapi::api::core::v1::Pod;
@@ -23,15 +23,18 @@ enum Means {
     Deletion,
 }
 
-/// Ends only with an error.
-pub(crate) async fn each_half_minute(space: &Space, ledger: &Ledger) -> Result<()> {
+/// Never ends.
+pub(crate) async fn each_half_minute(space: &Space, ledger: &Ledger) {
     let mut periods = interval_at(Instant::now() + PERIOD, PERIOD);
     periods.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for means in [Means::Signal, Means::Deletion].into_iter().cycle() {
         periods.tick().await;
-        let Some((subject, pod)) = anyone(space).await? else {
-            ledger.event("there is no pod to kill".to_owned());
-            continue;
+        let (subject, pod) = match anyone(space).await {
+            Ok(chosen) => chosen,
+            Err(error) => {
+                ledger.event(format!("nobody died: {error:#}"));
+                continue;
+            }
         };
         let begun = Instant::now();
         // One that went by itself meanwhile is no error.
@@ -51,21 +54,18 @@ pub(crate) async fn each_half_minute(space: &Space, ledger: &Ledger) -> Result<(
         });
         ledger.death(death);
     }
-    Ok(())
 }
 
 /// Some ready pod.
-async fn anyone(space: &Space) -> Result<Option<(Subject, Pod)>> {
+async fn anyone(space: &Space) -> Result<(Subject, Pod)> {
     let mut all = Vec::new();
     for subject in Subject::ALL {
         let pods = space.pods_of(subject.name()).await?;
         all.extend(pods.into_iter().filter(is_ready).map(|pod| (subject, pod)));
     }
-    if all.is_empty() {
-        return Ok(None);
-    }
+    ensure!(!all.is_empty(), "no pod is ready");
     let chosen = rand::random_range(0..all.len());
-    Ok(Some(all.swap_remove(chosen)))
+    Ok(all.swap_remove(chosen))
 }
 
 async fn delete(space: &Space, pod: &Pod) -> Result<()> {

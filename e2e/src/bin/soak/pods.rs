@@ -24,15 +24,18 @@ pub(crate) struct Count {
     pub(crate) wanted: i32,
 }
 
-/// Ends only with an error.
-pub(crate) async fn watch(space: &Space, start: Instant, ledger: &Ledger) -> Result<()> {
+/// Never ends. What can't be counted for a moment is told.
+pub(crate) async fn watch(space: &Space, start: Instant, ledger: &Ledger) {
     let mut seconds = interval(PERIOD);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
         let cycle = wave::cycle(start.elapsed());
         for subject in Subject::ALL {
-            ledger.counted(subject, cycle, count(space, subject).await?);
+            match count(space, subject).await {
+                Ok(count) => ledger.counted(subject, cycle, count),
+                Err(error) => ledger.event(format!("pods not counted: {error:#}")),
+            }
         }
     }
 }
