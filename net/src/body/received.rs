@@ -1,6 +1,7 @@
 //! A body that a client sends us, and what becomes of it when nobody reads it to its end.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -8,7 +9,6 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 
@@ -76,7 +76,7 @@ impl Drop for Received {
 async fn discard(mut body: Incoming) {
     let all = async {
         let mut left = MOST_DISCARDED;
-        while let Some(Ok(frame)) = body.frame().await {
+        while let Some(Ok(frame)) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
             match left.checked_sub(bytes) {
                 Some(rest) => left = rest,
