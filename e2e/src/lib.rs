@@ -14,6 +14,8 @@ pub mod load;
 pub mod metrics;
 pub mod namespace;
 pub mod sample;
+pub mod scale;
+pub mod scenario;
 pub mod service;
 pub mod subject;
 pub mod system;
