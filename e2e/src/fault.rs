@@ -7,6 +7,29 @@ use kube::api::DeleteParams;
 
 use crate::namespace::Space;
 
+/// How a pod ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is asked to, and has time.
+    Asked,
+    /// It is killed.
+    Killed,
+}
+
+/// Ends one pod.
+pub async fn end_pod(space: &Space, pod: &str, end: End) -> Result<()> {
+    let grace_period_seconds = match end {
+        End::Asked => None,
+        End::Killed => Some(0),
+    };
+    let params = DeleteParams {
+        grace_period_seconds,
+        ..DeleteParams::default()
+    };
+    space.api::<Pod>().delete(pod, &params).await?;
+    Ok(())
+}
+
 /// Ends every pod that `selector` picks, without farewell. Fails when there is none.
 pub async fn kill_pods(space: &Space, selector: &str) -> Result<()> {
     let pods = space.pods(selector).await?;
@@ -16,11 +39,7 @@ pub async fn kill_pods(space: &Space, selector: &str) -> Result<()> {
         space.name
     );
     for pod in pods {
-        let params = DeleteParams {
-            grace_period_seconds: Some(0),
-            ..DeleteParams::default()
-        };
-        space.api::<Pod>().delete(&pod.name_any(), &params).await?;
+        end_pod(space, &pod.name_any(), End::Killed).await?;
     }
     Ok(())
 }

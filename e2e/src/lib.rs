@@ -15,6 +15,8 @@ pub mod metrics;
 pub mod namespace;
 pub mod process;
 pub mod sample;
+pub mod scale;
+pub mod scenario;
 pub mod service;
 pub mod subject;
 pub mod system;

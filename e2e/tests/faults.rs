@@ -8,6 +8,7 @@ mod faults {
     mod leases;
     mod ramp;
     mod scaling;
+    mod slots;
     mod webhook;
 }
 

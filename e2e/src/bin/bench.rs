@@ -4,6 +4,7 @@
 mod bench {
     pub(crate) mod cold;
     pub(crate) mod document;
+    pub(crate) mod envoy;
     pub(crate) mod fleet;
     pub(crate) mod overload;
     pub(crate) mod plain;

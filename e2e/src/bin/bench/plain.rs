@@ -1,4 +1,4 @@
-//! The same app without us: a Deployment behind a core Service, and Envoy before it.
+//! The same app without us: a Deployment, and a core Service for those who want one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,60 +9,66 @@ use e2e::load::Outcome;
 use e2e::namespace::Space;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Patch, PatchParams, WatchEvent, WatchParams};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-/// Name of the Deployment, its container and its Service; the label `app` of its pods.
-pub(crate) const PLAIN: &str = "plain";
-/// The same of Envoy.
-pub(crate) const ENVOY: &str = "envoy";
 /// Where the app listens.
 const PORT: u16 = 8080;
 const STARTED: Duration = Duration::from_secs(60);
 const MANIFESTS: &str = include_str!("plain.yaml");
 
-/// Where the two are reached.
+/// A Deployment of the app.
 #[derive(Debug)]
 pub(crate) struct Plain {
-    /// The app itself.
-    pub(crate) app: Gateway,
-    /// Envoy, which passes everything on to the app.
-    pub(crate) envoy: Gateway,
+    name: String,
 }
 
+/// Whether its pods have a token of a service account, as is Kubernetes' default. It is a volume, and
+/// the first one costs a start about 300 ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Token {
+    Mounted,
+    None,
+}
+
+// === impl Plain ===
+
 impl Plain {
-    /// Creates both, with no pod.
-    pub(crate) async fn create(space: &Space) -> Result<Self> {
-        let envoy_image = std::env::var("ENVOY_IMAGE").unwrap_or_default();
-        let manifests = MANIFESTS
-            .replace("APP_IMAGE", &space.cluster.hello_image())
-            .replace("ENVOY_IMAGE", &envoy_image);
-        let mut documents = serde_yaml::Deserializer::from_str(&manifests);
+    /// A Deployment `name`, with no pod.
+    pub(crate) async fn create(space: &Space, name: &str, token: Token) -> Result<Self> {
+        let image = space.cluster.hello_image();
+        let mut documents = documents(MANIFESTS, name, &image, token);
         space.apply(&next::<Deployment>(&mut documents)?).await?;
-        let app = space.apply(&next::<Service>(&mut documents)?).await?;
-        space.apply(&next::<ConfigMap>(&mut documents)?).await?;
-        space.apply(&next::<Deployment>(&mut documents)?).await?;
-        let envoy = space.apply(&next::<Service>(&mut documents)?).await?;
         Ok(Self {
-            app: address(&app)?,
-            envoy: address(&envoy)?,
+            name: name.to_owned(),
         })
     }
 
     /// How long it took from the order to the first answer at the address that the API shows, from
-    /// no pod at all.
-    pub(crate) async fn start(&self, space: &Space) -> Result<Duration> {
-        let ours = format!("app={PLAIN}");
+    /// no pod at all. The order comes `pause` after the last pod went.
+    pub(crate) async fn start(&self, space: &Space, pause: Duration) -> Result<Duration> {
+        let ours = format!("app={}", self.name);
         space.gone::<Pod>(&ours, STARTED).await?;
+        sleep(pause).await;
         let start = Instant::now();
-        scale(space, PLAIN, 1).await?;
+        scale(space, &self.name, 1).await?;
         first_answer(pod_address(space, &ours).await?).await?;
         let took = start.elapsed();
-        scale(space, PLAIN, 0).await?;
+        scale(space, &self.name, 0).await?;
         Ok(took)
+    }
+
+    /// One pod behind a core Service.
+    pub(crate) async fn serve(&self, space: &Space) -> Result<Gateway> {
+        let mut documents = documents(MANIFESTS, &self.name, "", Token::None).skip(1);
+        let service = space.apply(&next::<Service>(&mut documents)?).await?;
+        scale(space, &self.name, 1).await?;
+        let gateway = address(&service)?;
+        first_answer(gateway).await?;
+        Ok(gateway)
     }
 }
 
@@ -94,7 +100,7 @@ pub(crate) async fn scale(space: &Space, name: &str, replicas: i32) -> Result<()
 pub(crate) async fn first_answer(gateway: Gateway) -> Result<()> {
     let deadline = Instant::now() + STARTED;
     loop {
-        let answer = gateway.get_within(Duration::from_secs(1), PLAIN, "/").await;
+        let answer = gateway.get_within(Duration::from_secs(1), "app", "/").await;
         match answer {
             Ok(answer) if answer.status == 200 => return Ok(()),
             _ if Instant::now() < deadline => sleep(Duration::from_millis(5)).await,
@@ -112,12 +118,29 @@ pub(crate) fn outcome(mut latencies: Vec<Duration>) -> Outcome {
     }
 }
 
-fn next<K: DeserializeOwned>(documents: &mut serde_yaml::Deserializer<'_>) -> Result<K> {
-    let document = documents.next().context("a manifest is missing")?;
-    Ok(K::deserialize(document)?)
+fn documents(
+    manifests: &str,
+    name: &str,
+    image: &str,
+    token: Token,
+) -> impl Iterator<Item = String> {
+    let mounted = token == Token::Mounted;
+    let filled = manifests
+        .replace("NAME", name)
+        .replace("TOKEN", &mounted.to_string())
+        .replace("APP_IMAGE", image);
+    let documents: Vec<_> = filled.split("---\n").map(str::to_owned).collect();
+    documents.into_iter()
 }
 
-fn address(service: &Service) -> Result<Gateway> {
+/// The next object of several documents.
+pub(crate) fn next<K: DeserializeOwned>(documents: &mut impl Iterator<Item = String>) -> Result<K> {
+    let document = documents.next().context("a manifest is missing")?;
+    Ok(serde_yaml::from_str(&document)?)
+}
+
+/// Where a core Service is reached.
+pub(crate) fn address(service: &Service) -> Result<Gateway> {
     let spec = service.spec.as_ref();
     let ip = spec
         .and_then(|spec| spec.cluster_ip.as_ref())

@@ -13,13 +13,16 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 
-use super::plain::{ENVOY, PLAIN, Plain, first_answer, scale};
+use super::envoy::{self, ENVOY};
+use super::plain::{Plain, Token};
 use super::table::Table;
 
 const CONNECTIONS: usize = 32;
 const REQUESTS: usize = 60_000;
 /// Before it is measured, a way is walked this often.
 const WARMING: usize = 5_000;
+/// Name of the app without us; Envoy's configuration knows it.
+const PLAIN: &str = "plain";
 /// Port of the sidecar for requests.
 const QUEUE_PROXY: u16 = 8012;
 
@@ -34,15 +37,13 @@ struct Way<'a> {
 
 /// A table of the ways. CPU and memory are those of what stands between client and app.
 pub(crate) async fn measure(space: &Space) -> Result<Vec<Table>> {
-    let plain = Plain::create(space).await?;
+    let plain = Plain::create(space, PLAIN, Token::None).await?;
     let warm = Wanted::answering(space, "warm", "here")
         .annotation("autoscaling.knative.dev/min-scale", "1")
         .annotation("autoscaling.knative.dev/max-scale", "1");
     let service = space.deploy(warm).await?;
-    scale(space, PLAIN, 1).await?;
-    first_answer(plain.app).await?;
-    scale(space, ENVOY, 1).await?;
-    first_answer(plain.envoy).await?;
+    let app_alone = plain.serve(space).await?;
+    let envoy_before = envoy::serve(space).await?;
     let envoys = space.pods(&format!("app={ENVOY}")).await?;
     let sidecars = space.pods_of("warm").await?;
     let activators = activators(space).await?;
@@ -63,8 +64,8 @@ pub(crate) async fn measure(space: &Space) -> Result<Vec<Table>> {
     let (envoy, sidecar) = ((&*envoys, ENVOY), (&*sidecars, "queue-proxy"));
     let both = vec![(&*activators, "activator"), sidecar];
     let ways = [
-        direct("the app alone", plain.app, Vec::new()),
-        direct("Envoy, app", plain.envoy, vec![envoy]),
+        direct("the app alone", app_alone, Vec::new()),
+        direct("Envoy, app", envoy_before, vec![envoy]),
         served("queue-proxy, app", pod(&sidecars)?, vec![sidecar]),
         served("activator, queue-proxy, app", space.cluster.gateway, both),
     ];
