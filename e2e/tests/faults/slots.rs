@@ -44,13 +44,19 @@ async fn keep_busy(space: &Space) -> Result<()> {
         ..Load::new(host, requests, CLIENTS)
     };
     // Every door has met every pod.
-    load(2 * CLIENTS).run(space.cluster.gateway).await.all_good()?;
+    load(2 * CLIENTS)
+        .run(space.cluster.gateway)
+        .await
+        .all_good()?;
     let outcome = load(REQUESTS).run(space.cluster.gateway).await;
     outcome.all_good()?;
     let worked = WORK * u32::try_from(REQUESTS)? / PODS;
     let used = worked.as_millis() * 100 / outcome.took.as_millis();
     println!("doors: {used} % used: {outcome}");
     ensure!(used <= 100, "two requests were in one pod: {outcome}");
-    ensure!(used >= LEAST_USED, "pods were idle: {used} % used: {outcome}");
+    ensure!(
+        used >= LEAST_USED,
+        "pods were idle: {used} % used: {outcome}"
+    );
     Ok(())
 }

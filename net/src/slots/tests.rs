@@ -116,7 +116,8 @@ async fn next_one_has_the_slot_as_soon_as_a_request_ends_after_the_turn() {
         assert!(is_wanted(&mut loan));
         advance(time).await;
         drop(slot);
-        assert_eq!(next.as_mut().now_or_never().is_some(), over, "{time:?}");
+        let lent = next.as_mut().now_or_never();
+        assert_eq!(lent.is_some(), over, "{time:?}");
         let ended = loan.frame().now_or_never();
         assert_eq!(ended.is_some_and(|frame| frame.is_none()), over, "{time:?}");
         let mut again = Box::pin(slots.enter(Some(&mine)));
