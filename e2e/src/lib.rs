@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod diagnosis;
 pub mod fault;
 pub mod http2;
+pub mod inventory;
 pub mod kubectl;
 pub mod load;
 pub mod metrics;

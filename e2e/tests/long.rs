@@ -5,6 +5,7 @@
 mod long {
     mod activators;
     mod autoscalers;
+    mod chaos;
     mod demand;
     mod grpc;
     mod hpa;

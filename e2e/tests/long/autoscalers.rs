@@ -3,19 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use e2e::fault::{End, end_pod};
 use e2e::namespace::{Space, in_namespace};
 use e2e::scenario::demand::Demand;
 use e2e::subject::Subject;
 use e2e::system::System;
 use e2e::wait::{Seen, until};
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::ResourceExt;
-use kube::api::ListParams;
 
 const AUTOSCALER: &str = "autoscaler";
-const LEASES: &str = "autoscaler-bucket-";
 const REPLICAS: i32 = 3;
 const BUCKETS: usize = 10;
 const TIMES: [(&str, &str); 4] = [
@@ -89,21 +85,7 @@ async fn held(system: &System, gone: &BTreeSet<String>) -> Result<()> {
 
 /// The pod that holds each lease of this number of buckets.
 async fn holders(system: &System) -> Result<BTreeMap<String, String>> {
-    let suffix = format!("-of-{BUCKETS:02}");
-    let leases = system.space.api::<Lease>();
-    let leases = leases.list(&ListParams::default()).await?;
-    let ours = leases.into_iter().filter(|lease| {
-        let name = lease.name_any();
-        name.starts_with(LEASES) && name.ends_with(&suffix)
-    });
-    let held = ours.filter_map(|lease| {
-        let holder = lease.spec.as_ref()?.holder_identity.clone()?;
-        Some((lease.name_any(), holder))
-    });
-    held.filter(|(_, holder)| !holder.is_empty())
-        .map(|(name, holder)| {
-            let pod = holder.split_once('_').map(|(pod, _)| pod.to_owned());
-            Ok((name, pod.with_context(|| format!("{holder} is no pod"))?))
-        })
-        .collect()
+    let mut held = system.holders("autoscaler-bucket-").await?;
+    held.retain(|lease, _| lease.ends_with(&format!("-of-{BUCKETS:02}")));
+    Ok(held)
 }
