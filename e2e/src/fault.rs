@@ -1,10 +1,15 @@
 //! Faults on purpose.
 
-use anyhow::{Result, ensure};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
 
+use tokio::process::Command;
+
+use crate::cluster::source_root;
 use crate::namespace::Space;
 
 /// How a pod ends.
@@ -41,5 +46,16 @@ pub async fn kill_pods(space: &Space, selector: &str) -> Result<()> {
     for pod in pods {
         end_pod(space, &pod.name_any(), End::Killed).await?;
     }
+    Ok(())
+}
+
+/// Has a part of the embedded cluster stand still, and returns when it runs again, after `time`. It runs
+/// again whatever happens to the caller.
+pub async fn freeze(part: &str, time: Duration) -> Result<()> {
+    let program = source_root().join("e2e/cluster/cluster");
+    let mut command = Command::new(program);
+    command.args(["freeze", part, &time.as_secs().to_string()]);
+    let status = command.status().await.context("cluster can't be run")?;
+    ensure!(status.success(), "cluster freeze {part}: {status}");
     Ok(())
 }

@@ -3,11 +3,11 @@
 
 mod faults {
     mod activators;
+    mod away;
     mod crowd;
     mod features;
     mod hpa;
     mod leases;
-    mod ramp;
     mod scaling;
     mod slots;
     mod webhook;

@@ -10,6 +10,7 @@ mod long {
     mod grpc;
     mod hpa;
     mod minimum;
+    mod restarts;
     mod rollout;
     mod workload;
 }
