@@ -45,11 +45,11 @@ fuzz: ## routes, headers and probes made up at random, for a minute; FUZZ_SECOND
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-15} cargo test -p activator --lib fuzz_ -- --nocapture
 
 e2e: deploy metrics ## tests on the cluster; the faults come last, and alone
-	@$(RUN) with cargo test -p e2e --test system -- --test-threads=$(AT_ONCE)
-	@$(RUN) with cargo test -p e2e --test faults -- --test-threads=1
+	@$(RUN) test system --test-threads=$(AT_ONCE)
+	@$(RUN) test faults --test-threads=1
 
 e2e-long: deploy metrics ## tests that take their time, one by one: ONLY=name picks some of the half hour
-	@$(RUN) with cargo test -p e2e --test long -- --test-threads=1 --nocapture $(ONLY)
+	@$(RUN) test long --test-threads=1 --nocapture $(ONLY)
 
 metrics: up ## a metrics server, which the HPA class needs; yours must have one
 	@$(RUN) metrics

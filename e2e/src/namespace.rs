@@ -2,6 +2,8 @@
 
 use std::env;
 use std::fmt::Debug;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
@@ -15,6 +17,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::diagnosis;
@@ -42,7 +45,9 @@ pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(&Space) -> Result<(
     let cluster = Cluster::connect().await?;
     remove_abandoned(&cluster).await?;
     let space = Space::create(cluster, test).await?;
+    let start = Instant::now();
     let verdict = AssertUnwindSafe(body(&space)).catch_unwind().await;
+    note_cost(test, start.elapsed())?;
     let verdict = verdict.unwrap_or_else(|panic| Err(anyhow!("panic: {}", panic_text(&*panic))));
     if verdict.is_err() {
         eprintln!("\n{test} failed\n{}", diagnosis::report(&space).await);
@@ -51,6 +56,17 @@ pub async fn in_namespace(test: &str, body: impl AsyncFnOnce(&Space) -> Result<(
         space.remove().await?;
     }
     verdict
+}
+
+/// Adds a line to the file of `E2E_COSTS`, if that is set: seconds and test.
+fn note_cost(test: &str, took: Duration) -> Result<()> {
+    let Some(file) = env::var_os("E2E_COSTS") else {
+        return Ok(());
+    };
+    let mut file = OpenOptions::new().append(true).create(true).open(file)?;
+    // One write: other tests add theirs at the same time.
+    file.write_all(format!("{:6.1} s  {test}\n", took.as_secs_f64()).as_bytes())?;
+    Ok(())
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
