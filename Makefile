@@ -8,7 +8,7 @@ AT_ONCE := 8
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status kubeconfig images deploy test unit fuzz e2e e2e-metrics lint bench gen gen-check
+.PHONY: help demo up down status kubeconfig images deploy metrics test unit fuzz e2e e2e-long lint bench gen gen-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -44,13 +44,15 @@ fuzz: ## routes, headers and probes made up at random, for a minute; FUZZ_SECOND
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-15} cargo test -p net --test fuzz -- --nocapture --test-threads=1
 	@FUZZ_SECONDS=$${FUZZ_SECONDS:-15} cargo test -p activator --lib fuzz_ -- --nocapture
 
-e2e: deploy ## tests on the cluster; the faults come last, and alone
+e2e: deploy metrics ## tests on the cluster; the faults come last, and alone
 	@$(RUN) with cargo test -p e2e --test system -- --test-threads=$(AT_ONCE)
 	@$(RUN) with cargo test -p e2e --test faults -- --test-threads=1
 
-e2e-metrics: deploy ## tests that need a metrics server, which the embedded cluster then has
+e2e-long: deploy metrics ## tests that take their time, one by one: ONLY=name picks some of the half hour
+	@$(RUN) with cargo test -p e2e --test long -- --test-threads=1 --nocapture $(ONLY)
+
+metrics: up ## a metrics server, which the HPA class needs; yours must have one
 	@$(RUN) metrics
-	@$(RUN) with cargo test -p e2e --test metrics
 
 lint: ## format and lints; no kube in the sidecar
 	@cargo fmt --check

@@ -29,6 +29,7 @@ pub mod watch;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use futures::future::join_all;
@@ -162,7 +163,9 @@ pub fn build(
     let fleet = Fleet::new(args.queue_bytes(), Arc::clone(&metrics));
     let announcements = Announcements::new(Arc::clone(&fleet), metrics.announcements.clone());
     let drained = Shutdown::default();
-    until(&drained, tasks, "reports", reports.run());
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH);
+    let reports = reports.run(wall.unwrap_or_default());
+    until(&drained, tasks, "reports", reports);
     until(&drained, tasks, "stats socket", socket.run());
     until(
         &drained,

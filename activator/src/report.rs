@@ -14,7 +14,7 @@ use bytes::Bytes;
 use net::stat::{Stat, WireStatMessage, WireStatMessages};
 use prost::Message;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 pub(crate) use load::{Load, POKE, Sample};
 pub use socket::Socket;
@@ -101,10 +101,12 @@ impl Drop for Present {
 // === impl Reports ===
 
 impl Reports {
-    /// Runs until nobody can count any more.
-    pub async fn run(mut self) {
-        let mut ticks = interval(PERIOD);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    /// Runs until nobody can count any more. `wall` is the time since the epoch.
+    pub async fn run(mut self, wall: Duration) {
+        let first = Instant::now() + until_mid_second(wall);
+        let mut ticks = interval_at(first, PERIOD);
+        // Late or not, the next one is in the middle of a second again.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             let messages = tokio::select! {
                 member = self.pokes.recv() => match member {
@@ -130,12 +132,13 @@ impl Reports {
         messages
     }
 
-    /// After the autoscaler was away: who waits must not wait for the next tick.
+    /// After the autoscaler was away: who waits for a first pod must not wait for the next tick. All
+    /// others are told of in full then; half of the truth now would make their load look small.
     fn in_need(&self) -> Vec<WireStatMessage> {
-        let waiting = self
-            .active
-            .values()
-            .filter(|member| member.throttle().waiting() > 0);
+        let waiting = self.active.values().filter(|member| {
+            let throttle = member.throttle();
+            throttle.waiting() > 0 && !throttle.has_pods()
+        });
         waiting.map(|member| self.message(member, POKE)).collect()
     }
 
@@ -179,4 +182,11 @@ impl Reports {
             self.metrics.dropped.inc();
         }
     }
+}
+
+/// Time to the next middle of a second at `wall`, the time since the epoch. The autoscaler adds up what
+/// it hears in a second: near its beginning or end, one second would get two reports and the next none.
+fn until_mid_second(wall: Duration) -> Duration {
+    let past_middle = (wall + PERIOD / 2).subsec_nanos();
+    PERIOD - Duration::from_nanos(past_middle.into())
 }

@@ -209,6 +209,11 @@ impl Throttle {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// Whether there is any pod, however busy.
+    pub fn has_pods(&self) -> bool {
+        !self.state.lock().backends.is_empty()
+    }
+
     /// Ends when a request joins the line after this call, polled or not. Cancel-safe.
     pub fn joined(&self) -> Notified<'_> {
         self.joined.notified()

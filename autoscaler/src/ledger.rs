@@ -11,8 +11,9 @@
 
 mod early;
 mod hearing;
+mod rings;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -21,14 +22,14 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::clock::{elapsed, last_whole_second};
+use crate::clock::elapsed;
 use crate::decide::Load;
 use crate::id::RevisionId;
 use crate::rules::Rules;
-use crate::target::Metric;
-use crate::window::Window;
 use early::Early;
-use hearing::Hearing;
+pub use hearing::Heard;
+use hearing::{Hearing, Missed};
+use rings::Rings;
 
 /// One report about one revision.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,8 +45,8 @@ pub struct Sample {
 pub enum Source {
     /// Activators, which see every request of the revision.
     Activators {
-        /// Since when at least one of them has been connected, here or to another replica.
-        since: Option<Timestamp>,
+        /// How long at least one of them has been connected, here or to another replica.
+        heard: Option<Heard>,
     },
     /// The pods themselves, which are asked each second: what they say counts, also that there is
     /// nothing, and silence says nothing.
@@ -72,20 +73,6 @@ pub struct Account {
     rings: Mutex<Rings>,
     dozing: AtomicBool,
     wake: Notify,
-}
-
-#[derive(Debug)]
-struct Rings {
-    concurrency: Pair,
-    requests: Pair,
-    /// Second of the last report.
-    reported: Option<Timestamp>,
-}
-
-#[derive(Debug)]
-struct Pair {
-    stable: Window,
-    panic: Window,
 }
 
 impl Ledger {
@@ -142,7 +129,8 @@ impl Ledger {
 
     /// Counts an activator's stream of reports until it is dropped.
     pub fn listen(self: &Arc<Self>, now: Timestamp) -> Stream {
-        self.hearing.lock().join(now);
+        let missed = self.hearing.lock().join(now);
+        self.resume(missed);
         Stream {
             ledger: Arc::clone(self),
         }
@@ -150,7 +138,8 @@ impl Ledger {
 
     /// Another replica, which hears an activator, has passed on what it heard.
     pub fn relayed(&self, now: Timestamp) {
-        self.hearing.lock().relay(now);
+        let missed = self.hearing.lock().relay(now);
+        self.resume(missed);
     }
 
     /// Streams of activators that are open here.
@@ -161,7 +150,15 @@ impl Ledger {
     /// Where reports come from at `now`.
     pub fn source(&self, now: Timestamp) -> Source {
         Source::Activators {
-            since: self.hearing.lock().since(now),
+            heard: self.hearing.lock().heard(now),
+        }
+    }
+
+    fn resume(&self, missed: Option<Missed>) {
+        if let Some(missed) = missed {
+            let accounts = self.accounts.lock();
+            let all = accounts.values();
+            all.for_each(|account| account.rings.lock().resume(missed));
         }
     }
 }
@@ -173,44 +170,37 @@ impl Drop for Stream {
 }
 
 impl Source {
-    /// Whether saying nothing means that there is no load.
-    fn silence_is_zero(self, stable_window: Duration, now: Timestamp) -> bool {
+    /// The last moment in which saying nothing meant that there was no load.
+    fn silent_until(self, stable_window: Duration, now: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::Activators { since } => {
-                since.is_some_and(|since| elapsed(since, now) >= stable_window)
-            }
-            Self::Pods => false,
+            Self::Activators { heard } => heard
+                .filter(|heard| elapsed(heard.since, now) >= stable_window)
+                .map(|heard| heard.until),
+            Self::Pods => None,
         }
     }
 }
 
 impl Account {
     fn new(rules: &Rules) -> Self {
-        let pair = || Pair {
-            stable: Window::new(rules.spec.stable_window),
-            panic: Window::new(rules.panic_window),
-        };
-        let rings = Rings {
-            concurrency: pair(),
-            requests: pair(),
-            reported: None,
-        };
         Self {
-            rings: Mutex::new(rings),
+            rings: Mutex::new(Rings::new(rules)),
             dozing: AtomicBool::new(true),
             wake: Notify::new(),
         }
     }
 
     fn record(&self, at: Timestamp, sample: Sample) {
-        {
-            let mut rings = self.rings.lock();
-            rings.record(at, sample);
-            rings.reported = Some(at);
-        }
-        if sample.concurrency > 0.0 && self.dozing.load(Ordering::Acquire) {
+        let news = self.rings.lock().report(at, sample);
+        let dozing = self.dozing.load(Ordering::Acquire);
+        if news || dozing && sample.concurrency > 0.0 {
             self.wake.notify_one();
         }
+    }
+
+    /// Has the next report of load wake the decisions, however regular it is.
+    pub fn await_report(&self) {
+        self.rings.lock().await_report();
     }
 
     /// Takes what pods said when they were asked.
@@ -220,20 +210,13 @@ impl Account {
 
     /// The second of the last report that nobody had asked for.
     pub fn reported(&self) -> Option<Timestamp> {
-        self.rings.lock().reported
+        self.rings.lock().reported()
     }
 
     /// What is known of the stable window's seconds up to `last`; those without load are left out,
     /// but for the first.
     pub(crate) fn seconds(&self, last: Timestamp) -> Vec<(Timestamp, Sample)> {
-        let rings = self.rings.lock();
-        let mut seconds = BTreeMap::<i64, Sample>::new();
-        for (second, concurrency) in rings.concurrency.stable.seconds() {
-            seconds.entry(second).or_default().concurrency = concurrency;
-        }
-        for (second, requests) in rings.requests.stable.seconds() {
-            seconds.entry(second).or_default().requests = requests;
-        }
+        let seconds = self.rings.lock().seconds();
         let known = seconds
             .into_iter()
             .filter(|(second, _)| *second <= last.as_second());
@@ -255,42 +238,22 @@ impl Account {
 
     /// Adapts the windows to rules that changed.
     pub fn resize(&self, rules: &Rules) {
-        let mut rings = self.rings.lock();
-        for pair in rings.pairs() {
-            pair.stable.resize(rules.spec.stable_window);
-            pair.panic.resize(rules.panic_window);
-        }
+        self.rings.lock().resize(rules);
     }
 
     /// The load at `now`; nothing when it can't be known. Seconds without a report are zeros
     /// while there are `ready` pods, as if the pods themselves had been asked.
     pub fn load(&self, rules: &Rules, source: Source, ready: u32, now: Timestamp) -> Option<Load> {
-        let silence_is_zero = source.silence_is_zero(rules.spec.stable_window, now);
+        let silent_until = source.silent_until(rules.spec.stable_window, now);
         let mut rings = self.rings.lock();
-        if silence_is_zero && ready > 0 {
-            // The second before: the reports of this one may still be on their way.
-            rings.record(
-                last_whole_second(now),
-                Sample {
-                    concurrency: 0.0,
-                    requests: 0.0,
-                },
-            );
+        if let Some(word) = silent_until.filter(|_| ready > 0) {
+            rings.be_silent(word, now);
         }
-        let pair = match rules.metric {
-            Metric::Concurrency => &rings.concurrency,
-            Metric::Rps => &rings.requests,
-        };
-        if pair.stable.is_empty(now) {
-            return silence_is_zero.then_some(Load {
-                stable: 0.0,
-                panic: 0.0,
-            });
-        }
-        Some(Load {
-            stable: pair.stable.average(now, rules.algorithm),
-            panic: pair.panic.average(now, rules.algorithm),
-        })
+        let nothing = silent_until.map(|_| Load {
+            stable: 0.0,
+            panic: 0.0,
+        });
+        rings.load(rules, now).or(nothing)
     }
 }
 
@@ -298,35 +261,7 @@ impl Account {
 impl Account {
     /// The concurrency of all seconds of the stable window, added up.
     pub(crate) fn sum(&self) -> f64 {
-        self.rings.lock().concurrency.stable.sum()
-    }
-}
-
-impl Rings {
-    fn pairs(&mut self) -> [&mut Pair; 2] {
-        [&mut self.concurrency, &mut self.requests]
-    }
-
-    fn raise(&mut self, at: Timestamp, sample: Sample) {
-        for (pair, value) in self
-            .pairs()
-            .into_iter()
-            .zip([sample.concurrency, sample.requests])
-        {
-            pair.stable.raise(at, value);
-            pair.panic.raise(at, value);
-        }
-    }
-
-    fn record(&mut self, at: Timestamp, sample: Sample) {
-        for (pair, value) in self
-            .pairs()
-            .into_iter()
-            .zip([sample.concurrency, sample.requests])
-        {
-            pair.stable.record(at, value);
-            pair.panic.record(at, value);
-        }
+        self.rings.lock().sum()
     }
 }
 

@@ -73,6 +73,30 @@ impl Window {
         *self.bucket(second) += value;
     }
 
+    /// The second that was written last.
+    pub fn last(&self) -> Option<Timestamp> {
+        let span = self.written?;
+        Timestamp::from_second(span.last).ok()
+    }
+
+    /// Lets the seconds after the last write, up to that of `until`, count as if they had not been:
+    /// what was written before becomes younger. When they are as many as the window has, all is
+    /// forgotten.
+    pub fn pass_over(&mut self, until: Timestamp) {
+        let Some(span) = self.written else { return };
+        let passed = until.as_second().saturating_sub(span.last).max(0);
+        if passed >= self.length() {
+            self.buckets.fill(0.0);
+            self.written = None;
+            return;
+        }
+        self.buckets.rotate_right(passed as usize);
+        self.written = Some(Span {
+            first: span.first + passed,
+            last: span.last + passed,
+        });
+    }
+
     /// Raises the second of `at` to `value`, if it has less. A second that is too old is left alone.
     pub fn raise(&mut self, at: Timestamp, value: f64) {
         let known = self.written.and_then(|span| {

@@ -4,6 +4,8 @@
 mod api;
 #[path = "conversation/pods.rs"]
 mod pods;
+#[path = "conversation/succession.rs"]
+mod succession;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +26,6 @@ use runtime::kube::watch::{Watchable, Watched, start};
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -350,55 +351,6 @@ fn scales(api: &Api) -> Vec<u64> {
     scales
         .filter_map(|write| write.body[0]["value"].as_u64())
         .collect()
-}
-
-#[tokio::test]
-async fn when_the_owner_is_killed_another_goes_on_within_two_seconds_and_no_pod_goes() {
-    let api = Api::start(&at_three()).await;
-    let doomed = Runtime::new().expect("a runtime");
-    let owner = doomed.spawn(tend(Arc::clone(&api), "autoscaler-7d-a"));
-    let (owner, _owned) = owner.await.expect("the owner");
-    let (other, _tasks) = tend(Arc::clone(&api), "autoscaler-7d-b").await;
-    until("the owner owns", || {
-        owner.share.term("ns", "hello").is_some()
-    })
-    .await;
-    let report = |world: &World, concurrency| {
-        let requests = concurrency;
-        let sample = Sample {
-            concurrency,
-            requests,
-        };
-        world.ledger.record(id(), sample, Timestamp::now());
-    };
-    for world in [&owner, &other] {
-        report(world, 3.5);
-    }
-    until("the owner has scaled", || !scales(&api).is_empty()).await;
-    let decided = decisions(&other);
-    until("the other has decided as well", || {
-        decisions(&other) > decided + 1
-    })
-    .await;
-    assert_eq!(scales(&api), [5], "one of two replicas writes");
-
-    doomed.shutdown_background();
-    report(&other, 10.0);
-    api.delete("pods/autoscaler-7d-a");
-    until("another owner", || {
-        other.share.term("ns", "hello").is_some()
-    })
-    .await;
-    let owned = Instant::now();
-    until("scaling goes on", || scales(&api).len() > 1).await;
-    assert!(
-        owned.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        owned.elapsed()
-    );
-    let decided = decisions(&other);
-    until("the dust has settled", || decisions(&other) > decided + 1).await;
-    assert!(scales(&api).is_sorted(), "{:?}", scales(&api));
 }
 
 #[tokio::test]

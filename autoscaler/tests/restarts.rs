@@ -1,13 +1,13 @@
-//! A thousand starts from zero at random moments, with an activator that counts, pokes and holds as
-//! ours does, and an autoscaler that is sometimes restarted or relieved meanwhile: no request waits
-//! longer than a pod takes to start, and the last pod goes in time.
+//! A thousand starts from zero at random moments, with the activator's own throttle, counter and reports,
+//! and an autoscaler that is sometimes restarted or relieved meanwhile: no request waits longer than a pod
+//! takes to start, and the last pod goes in time.
 
-#[path = "restarts/activator.rs"]
-mod activator;
+#[path = "restarts/front_door.rs"]
+mod front_door;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use activator::{Activator, POKE};
 use autoscaler::gate::{Passage, Probe};
 use autoscaler::id::RevisionId;
 use autoscaler::kpa::pass::{Mind, Pass, Seen, pass};
@@ -17,15 +17,18 @@ use autoscaler::rules::Rules;
 use autoscaler::sks::Path;
 use crds::autoscaling::PodAutoscaler;
 use crds::config::Settings;
+use front_door::FrontDoor;
 use futures::FutureExt;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio::time::advance;
 
 /// All times are milliseconds.
 const STEP: i64 = 10;
+/// Steps while nobody asks.
+const STRIDE: i64 = 50;
 const TICK: i64 = 2000;
-const REPORT: i64 = 1000;
 /// Shortest and longest start of a pod.
 const START: (i64, i64) = (300, 3000);
 /// Longest time from an order to its effect: the write, and what a step rounds up.
@@ -38,6 +41,10 @@ const STARTS: usize = 1000;
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(1_000_000_000 + millis).expect("a moment of our time")
+}
+
+fn millis(count: i64) -> Duration {
+    Duration::from_millis(u64::try_from(count).unwrap_or_default())
 }
 
 fn id() -> RevisionId {
@@ -77,8 +84,7 @@ struct Cluster {
     order: PodAutoscaler,
     path: Path,
     autoscaler: Autoscaler,
-    activator: Activator,
-    report: i64,
+    front_door: FrontDoor,
     /// When each pod is ready.
     pods: Vec<i64>,
     /// A scale write that is under way: when it arrives, and what it says.
@@ -140,8 +146,7 @@ impl Cluster {
             autoscaler: Autoscaler::begin(&order, 0, 0),
             order,
             path,
-            activator: Activator::new(0),
-            report: 0,
+            front_door: FrontDoor::open("ns", "hello"),
             pods: vec![0],
             write: None,
             gone: None,
@@ -152,17 +157,16 @@ impl Cluster {
         self.pods.iter().filter(|ready| **ready <= self.now).count()
     }
 
-    fn step(&mut self) {
-        self.now += STEP;
+    async fn step(&mut self, length: i64) {
+        self.now += length;
+        advance(millis(length)).await;
         self.recover();
         self.arrive();
-        let has_pod = self.ready() > 0;
-        self.activator.serve(has_pod, self.now);
-        if self.now >= self.report {
-            self.report = self.now + REPORT;
-            let told = self.activator.report(self.now);
-            told.iter()
-                .for_each(|sample| self.autoscaler.record(*sample, self.now));
+        self.front_door.lead_to(self.ready());
+        // The requests that this lets go, and the reports that are due.
+        tokio::task::yield_now().await;
+        for sample in self.front_door.told() {
+            self.autoscaler.record(sample, self.now);
         }
         let awake = !matches!(self.autoscaler.away, Some((_, Fault::Restart)));
         if awake && self.autoscaler.is_due(self.now) {
@@ -170,12 +174,6 @@ impl Cluster {
             if self.autoscaler.away.is_none() {
                 self.act(pass);
             }
-        }
-    }
-
-    fn request(&mut self, takes: i64) {
-        if self.activator.enter(takes, self.now) {
-            self.autoscaler.record(POKE, self.now);
         }
     }
 
@@ -261,30 +259,24 @@ impl Cluster {
             } else {
                 let mind = self.autoscaler.mind.clone();
                 self.autoscaler.mind = mind.take_over(&self.order, ready, at(self.now));
+                self.autoscaler.account.await_report();
                 self.autoscaler.again = true;
             }
         }
         let listens = !matches!(self.autoscaler.away, Some((_, Fault::Restart)));
         if listens && self.autoscaler.stream.is_none() && self.chance.random_bool(0.2) {
             self.autoscaler.stream = Some(self.autoscaler.ledger.listen(at(self.now)));
-            if self.activator.waiting() > 0 {
-                self.autoscaler.record(POKE, self.now);
-            }
+            self.front_door.connect();
         }
-    }
-
-    /// Whether everything was answered.
-    fn is_quiet(&self) -> bool {
-        self.activator.is_quiet()
     }
 }
 
 /// One round: some requests at a random moment. Returns whether they found no pod.
-fn round(cluster: &mut Cluster) -> bool {
+async fn round(cluster: &mut Cluster) -> bool {
     let pause = cluster.chance.random_range(0..16_000);
     let (quiet, before) = (cluster.now, cluster.gone);
     while cluster.now < quiet + pause {
-        cluster.step();
+        cluster.step(STRIDE).await;
     }
     if let (Some(gone), true) = (cluster.gone, cluster.gone != before) {
         let idle = gone - quiet;
@@ -299,8 +291,8 @@ fn round(cluster: &mut Cluster) -> bool {
     let cold = cluster.ready() == 0;
     for _ in 0..cluster.chance.random_range(1..5) {
         let takes = cluster.chance.random_range(0..1500);
-        cluster.request(takes);
-        cluster.step();
+        cluster.front_door.request(millis(takes));
+        cluster.step(STEP).await;
     }
     let patience = START.1
         + ORDER
@@ -310,7 +302,7 @@ fn round(cluster: &mut Cluster) -> bool {
             AWAY + ORDER
         };
     let deadline = cluster.now + patience;
-    while cluster.activator.waiting() > 0 {
+    while cluster.front_door.waiting() > 0 {
         assert!(
             cluster.now < deadline,
             "a request waits for longer than {patience} ms: {fault:?}, pods {:?} at {}, {:?}",
@@ -318,20 +310,20 @@ fn round(cluster: &mut Cluster) -> bool {
             cluster.now,
             cluster.order.status
         );
-        cluster.step();
+        cluster.step(STEP).await;
     }
-    while !cluster.is_quiet() {
-        cluster.step();
+    while !cluster.front_door.is_quiet() {
+        cluster.step(STEP).await;
     }
     cold
 }
 
-#[test]
-fn no_request_waits_in_vain_in_a_thousand_starts_at_random_moments() {
+#[tokio::test(start_paused = true)]
+async fn no_request_waits_in_vain_in_a_thousand_starts_at_random_moments() {
     let mut cluster = Cluster::new(20_261_121);
     let (mut starts, mut rounds) = (0, 0);
     while starts < STARTS {
-        starts += usize::from(round(&mut cluster));
+        starts += usize::from(round(&mut cluster).await);
         rounds += 1;
         assert!(rounds < 10 * STARTS, "{starts} starts in {rounds} rounds");
     }

@@ -96,6 +96,14 @@ async fn client() -> Result<Client> {
     Ok(client)
 }
 
+/// Whether the cluster under test is the embedded one, whose processes tests may disturb.
+pub async fn is_embedded() -> Result<bool> {
+    match env::var_os("KUBECONFIG") {
+        Some(path) => Ok(path == embedded_kubeconfig().await?),
+        None => Ok(true),
+    }
+}
+
 async fn embedded_kubeconfig() -> Result<PathBuf> {
     let program = source_root().join("e2e/cluster/cluster");
     let output = Command::new(&program).arg("kubeconfig").output().await;

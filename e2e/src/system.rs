@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures::FutureExt;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
-use kube::api::{LogParams, Patch, PatchParams};
+use kube::api::{ListParams, LogParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, SYSTEM};
@@ -73,6 +74,19 @@ impl System {
             .iter()
             .filter(|pod| pod.metadata.deletion_timestamp.is_none());
         Ok(staying.map(ResourceExt::name_any).collect())
+    }
+
+    /// The pod that holds each lease whose name begins with `prefix`, of those that anybody holds.
+    pub async fn holders(&self, prefix: &str) -> Result<BTreeMap<String, String>> {
+        let leases = self.space.api::<Lease>();
+        let leases = leases.list(&ListParams::default()).await?;
+        let held = leases.into_iter().filter_map(|lease| {
+            let name = lease.name_any();
+            let holder = lease.spec?.holder_identity?;
+            let (pod, _) = holder.split_once('_')?;
+            name.starts_with(prefix).then(|| (name, pod.to_owned()))
+        });
+        Ok(held.collect())
     }
 
     /// Waits until a part has all its pods.

@@ -3,34 +3,29 @@
 
 mod faults {
     mod activators;
+    mod away;
     mod crowd;
     mod features;
+    mod hpa;
     mod leases;
-    mod ramp;
     mod scaling;
     mod webhook;
 }
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use crds::configuration::Configuration;
-use crds::networking::Ingress;
 use crds::revision::Revision;
-use crds::route::Route;
 use crds::service::Service;
 use e2e::cluster::SYSTEM;
 use e2e::fault::kill_pods;
+use e2e::inventory::{Inventory, kinds_of_a_service};
 use e2e::load::{Outcome, Prober};
 use e2e::namespace::{Space, in_namespace};
 use e2e::service::{Wanted, host};
 use e2e::wait::{Seen, until};
-use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{DeleteParams, ListParams};
-use kube::core::NamespaceResourceScope;
-use kube::{Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::ResourceExt;
+use kube::api::{DeleteParams, DynamicObject};
 
 const REPAIRED: Duration = Duration::from_secs(60);
 const PERIOD: Duration = Duration::from_millis(50);
@@ -161,34 +156,11 @@ async fn still_works(space: &Space, part: &str) -> Result<()> {
 }
 
 /// The identity of every object that belongs to the two Services.
-async fn objects(space: &Space) -> Result<BTreeMap<String, String>> {
-    let mut all = BTreeMap::new();
-    collect::<Service>(space, &mut all).await?;
-    collect::<Configuration>(space, &mut all).await?;
-    collect::<Revision>(space, &mut all).await?;
-    collect::<Route>(space, &mut all).await?;
-    collect::<Ingress>(space, &mut all).await?;
-    collect::<Deployment>(space, &mut all).await?;
-    Ok(all)
-}
-
-async fn collect<K>(space: &Space, all: &mut BTreeMap<String, String>) -> Result<()>
-where
-    K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
-    K: Clone + std::fmt::Debug + DeserializeOwned,
-{
-    for object in space
-        .api::<K>()
-        .list_metadata(&ListParams::default())
-        .await?
-    {
+async fn objects(space: &Space) -> Result<Inventory<String>> {
+    let identity = |_: &str, object: &DynamicObject| {
         let name = object.name_any();
-        if name.starts_with("warm") || name.starts_with("cold") {
-            all.insert(
-                format!("{} {name}", K::kind(&())),
-                object.uid().unwrap_or_default(),
-            );
-        }
-    }
-    Ok(())
+        let ours = name.starts_with("warm") || name.starts_with("cold");
+        object.uid().filter(|_| ours)
+    };
+    space.inventory(&kinds_of_a_service(), identity).await
 }

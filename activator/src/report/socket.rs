@@ -8,20 +8,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Sink, SinkExt, Stream, StreamExt};
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, interval, sleep, timeout};
-use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{WebSocketStream, client_async};
 use tracing::{debug, info, warn};
 
 use crate::metrics::StatsMetrics;
 
+/// Longest time to reach the autoscaler: the address of a pod that has just gone answers nothing, and the
+/// next try may lead to another.
+const REACHED: Duration = Duration::from_secs(1);
 const HANDSHAKE: Duration = Duration::from_secs(3);
 /// A peer that is silent for so long is gone.
 const SILENCE: Duration = Duration::from_secs(10);
 const PINGS_PER_SILENCE: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Scaling waits for us when the autoscaler is back, and a try costs next to nothing.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The stream, through all reconnects.
 #[derive(Debug)]
@@ -74,16 +79,26 @@ impl Socket {
 
     /// One connection. None when there is nothing more to send, ever.
     async fn connection(&mut self) -> Option<Ended> {
-        let stream = match timeout(HANDSHAKE, connect_async(self.url.as_str())).await {
-            Ok(Ok((stream, _))) => stream,
-            Ok(Err(error)) => return Some(error.into()),
-            Err(_) => return Some(Ended::Silent),
+        let stream = match self.connect().await {
+            Ok(stream) => stream,
+            Err(ended) => return Some(ended),
         };
         info!(url = self.url, "connected to the autoscaler");
         self.metrics.reachable.set(1);
         self.forget_old_news();
         self.connected.notify_one();
         self.exchange(stream).await.err()
+    }
+
+    async fn connect(&self) -> Result<WebSocketStream<TcpStream>, Ended> {
+        let authority = self.url.trim_start_matches("ws://");
+        let reached = timeout(REACHED, TcpStream::connect(authority)).await;
+        let stream = reached
+            .map_err(|_| Ended::Silent)?
+            .map_err(|error| Ended::Failed(Error::Io(error)))?;
+        let upgrade = timeout(HANDSHAKE, client_async(self.url.as_str(), stream)).await;
+        let (stream, _) = upgrade.map_err(|_| Ended::Silent)??;
+        Ok(stream)
     }
 
     async fn exchange<S>(&mut self, mut stream: S) -> Result<(), Ended>

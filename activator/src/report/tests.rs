@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
-use super::{Reporter, build};
+use super::{Reporter, build, until_mid_second};
 use crate::fleet::{Fleet, Member};
 use crate::metrics::Metrics;
 use crate::revision::{RevisionId, Settings};
@@ -39,7 +39,7 @@ impl World {
     fn reporting(&self) -> (Reporter, mpsc::Receiver<Bytes>) {
         let (reporter, reports, socket) =
             build(String::new(), "activator-1".into(), &self.metrics.stats);
-        tokio::spawn(reports.run());
+        tokio::spawn(reports.run(Duration::ZERO));
         (reporter, socket.frames)
     }
 }
@@ -60,8 +60,6 @@ async fn first_request_of_an_idle_revision_is_told_at_once_then_each_second() {
     let world = World::new();
     let (reporter, mut frames) = world.reporting();
     let member = world.member("cart-00001");
-    // The first tick of an interval is at once.
-    tokio::task::yield_now().await;
     let start = Instant::now();
     let first = reporter.enter(&member, start);
     let second = reporter.enter(&member, start);
@@ -75,6 +73,21 @@ async fn first_request_of_an_idle_revision_is_told_at_once_then_each_second() {
     assert!(frames.recv().now_or_never().is_none());
     let _again = reporter.enter(&member, Instant::now());
     assert_eq!(read(&frames.recv().await.unwrap()), cart(1.0, 1.0));
+}
+
+#[test]
+fn reports_are_due_in_the_middle_of_a_second() {
+    for (wall, pause) in [
+        (0, 500),
+        (200, 300),
+        (499, 1),
+        (500, 1000),
+        (501, 999),
+        (7_900, 600),
+    ] {
+        let [wall, pause] = [wall, pause].map(Duration::from_millis);
+        assert_eq!(until_mid_second(wall), pause, "at {wall:?}");
+    }
 }
 
 async fn accept(listener: &TcpListener) -> WebSocketStream<TcpStream> {
@@ -97,7 +110,7 @@ async fn requests_that_wait_are_told_again_when_the_autoscaler_comes_back() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let (reporter, reports, socket) = build(url, "activator-1".into(), &world.metrics.stats);
-    tokio::spawn(reports.run());
+    tokio::spawn(reports.run(Duration::ZERO));
     tokio::spawn(socket.run());
     let mut stream = accept(&listener).await;
     let member = world.member("cart-00001");

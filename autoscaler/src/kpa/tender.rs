@@ -241,6 +241,8 @@ impl Tender {
                 let labels = labels(autoscaler, &self.id);
                 self.gauges = Some(self.world.gauges.revision(labels));
                 self.mind = self.mind.clone().take_over(autoscaler, ready, now);
+                // Nobody has scaled for a while: the next report must not wait for a tick.
+                self.account.await_report();
                 (self.written, self.tended, self.waiting) = (None, None, None);
             }
             (None, _) => {

@@ -1,5 +1,5 @@
-//! The stream to one other replica, through all reconnects. Reports go out; its history comes in. It ends when nobody can send to it any
-//! more: when the replica's pod is gone.
+//! The stream to one other replica, through all reconnects. Reports go out; its history comes in. It
+//! ends when nobody can send to it any more: when the replica's pod is gone.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -93,10 +93,18 @@ impl Link {
     async fn pass_on(&mut self, mut socket: Socket) -> Result<(), Ended> {
         let mut sign = interval(SIGN);
         sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut hearing = false;
         loop {
             let frame = tokio::select! {
                 frame = self.frames.recv() => match frame {
-                    Some(frame) => frame,
+                    Some(frame) => {
+                        // Who hears of load must know that somebody listened.
+                        if self.ledger.streams() > 0 && !hearing {
+                            hearing = true;
+                            send(&mut socket, Bytes::new()).await?;
+                        }
+                        frame
+                    }
                     None => return Ok(()),
                 },
                 // Reading also answers the other side's pings.
@@ -110,13 +118,19 @@ impl Link {
                     None => return Err(Ended::Closed),
                 },
                 _ = sign.tick() => {
-                    if self.ledger.streams() == 0 {
+                    hearing = self.ledger.streams() > 0;
+                    if !hearing {
                         continue;
                     }
                     Bytes::new()
                 }
             };
-            timeout(SENDING, socket.send(Message::Binary(frame))).await??;
+            send(&mut socket, frame).await?;
         }
     }
+}
+
+async fn send(socket: &mut Socket, frame: Bytes) -> Result<(), Ended> {
+    timeout(SENDING, socket.send(Message::Binary(frame))).await??;
+    Ok(())
 }

@@ -68,7 +68,7 @@ impl Replica {
     }
 
     fn hears(&self) -> bool {
-        self.source() != Source::Activators { since: None }
+        self.source() != Source::Activators { heard: None }
     }
 }
 
@@ -230,7 +230,7 @@ fn a_newcomer_learns_what_it_has_missed_once_however_often_it_is_told() {
             8.0,
         ),
     ] {
-        let source = Source::Activators { since: None };
+        let source = Source::Activators { heard: None };
         let load = learnt.load(&rules, source, 1, at(49)).unwrap();
         assert!((load.stable - expected).abs() < 1e-6, "{load:?}");
         assert!((load.panic - expected).abs() < 1e-6, "{load:?}");

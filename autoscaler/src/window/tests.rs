@@ -256,3 +256,22 @@ fn the_first_known_second_is_told_though_it_is_zero() {
         [(at(0).as_second(), 0.0), (at(3).as_second(), 1.0)]
     );
 }
+
+#[test]
+fn seconds_that_are_passed_over_count_as_if_they_had_not_been() {
+    let mut window = filled(6, &[(0, 2.0), (1, 4.0)]);
+    assert_eq!(window.last(), Some(at(1)));
+    window.pass_over(at(1));
+    window.pass_over(at(4));
+    near(window.average(at(4), LINEAR), 3.0);
+    window.record(at(5), 6.0);
+    near(window.average(at(5), LINEAR), 4.0);
+    let seconds: Vec<_> = window.seconds().collect();
+    let want =
+        [(3, 2.0), (4, 4.0), (5, 6.0)].map(|(second, value)| (at(second).as_second(), value));
+    assert_eq!(seconds, want);
+    window.pass_over(at(11));
+    assert!(window.is_empty(at(11)) && window.last().is_none());
+    window.record(at(12), 6.0);
+    near(window.average(at(12), LINEAR), 6.0);
+}

@@ -14,6 +14,7 @@ usage: cluster COMMAND
   expose NAMESPACE SERVICE   give a LoadBalancer Service the node's address
   metrics                    start a metrics server, for HorizontalPodAutoscalers
   logs [PART]                path of a part's log, or of the folder of all
+  freeze PART SECONDS        let a part stand still for so long, as if its machine did
 
 FERMATA_RUN   (now $RUN) holds the cluster's state, and is removed by down
 FERMATA_CACHE (now $CACHE) holds what was built, and the registry's images
@@ -165,4 +166,18 @@ cluster_expose() {
   [[ -e $ADMIN_KUBECONFIG ]] || die "the cluster is not up"
   find_parts
   expose "$1" "$2"
+}
+
+# However this ends, the part runs on, unless this is killed.
+cluster_freeze() {
+  (($# == 2)) || die "usage: cluster freeze PART SECONDS"
+  local pid
+  is_process_part "$1" || die "there is no part $1: ${PARTS[*]}"
+  [[ $2 =~ ^[0-9]+$ ]] || die "$2 is no number of seconds"
+  pid=$(part_pid "$1") || die "$1 does not run"
+  # shellcheck disable=SC2064
+  trap "kill -CONT $pid" EXIT
+  kill -STOP "$pid"
+  sleep "$2" &
+  wait "$!"
 }

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use e2e::fault::{End, end_pod};
 use e2e::load::Prober;
 use e2e::namespace::{Space, in_namespace};
 use e2e::service::{Wanted, host};
 use e2e::system::System;
 use e2e::wait::{Seen, until};
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::{Endpoints, Pod};
 use kube::ResourceExt;
-use kube::api::DeleteParams;
 
 const ACTIVATOR: &str = "activator";
 const REPLICAS: i32 = 3;
@@ -23,15 +22,6 @@ const PROBES: usize = 400;
 const SOON: Duration = Duration::from_secs(60);
 /// Percent of the probes that the death of each activator in turn may cost at most.
 const COST_OF_DEATH: usize = 1;
-
-/// How an activator ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// It is asked to, and has time.
-    Asked,
-    /// It is killed.
-    Killed,
-}
 
 #[tokio::test]
 async fn activators_are_replaced_one_by_one_without_losing_a_request() -> Result<()> {
@@ -76,10 +66,10 @@ async fn each_in_turn(space: &Space, system: &System, end: End) -> Result<()> {
             pods = system.pods(ACTIVATOR).await?;
         }
         let pod = &pods.pop().context("no activator")?;
-        end_of(system, pod, end).await?;
+        end_pod(&system.space, pod, end).await?;
         let revision = format!("{}-00001", cold.name_any());
         until("nothing leads to it", SOON, async || {
-            let behind = behind(space, &revision).await?;
+            let behind = space.pods_behind(&revision).await?;
             if behind.contains(pod) {
                 return Ok(Seen::NotYet(format!("{behind:?}")));
             }
@@ -113,29 +103,4 @@ async fn each_in_turn(space: &Space, system: &System, end: End) -> Result<()> {
             Ok(())
         }
     }
-}
-
-async fn end_of(system: &System, pod: &str, end: End) -> Result<()> {
-    let params = match end {
-        End::Asked => DeleteParams::default(),
-        End::Killed => DeleteParams {
-            grace_period_seconds: Some(0),
-            ..DeleteParams::default()
-        },
-    };
-    system.space.api::<Pod>().delete(pod, &params).await?;
-    Ok(())
-}
-
-/// The pods behind a core Service. Each address must name its pod.
-async fn behind(space: &Space, service: &str) -> Result<Vec<String>> {
-    let endpoints = space.api::<Endpoints>().get(service).await?;
-    let subsets = endpoints.subsets.into_iter().flatten();
-    let addresses = subsets.filter_map(|subset| subset.addresses).flatten();
-    addresses
-        .map(|address| {
-            let pod = address.target_ref.and_then(|target| target.name);
-            pod.with_context(|| format!("{} names no pod", address.ip))
-        })
-        .collect()
 }

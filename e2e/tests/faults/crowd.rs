@@ -6,21 +6,17 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use crds::autoscaling::PodAutoscaler;
 use crds::condition::Truth;
-use crds::configuration::Configuration;
-use crds::networking::{Ingress, ServerlessService};
-use crds::revision::Revision;
-use crds::route::Route;
+use crds::networking::ServerlessService;
 use crds::service::Service;
+use e2e::inventory::{Inventory, kind, kinds_of_a_service};
 use e2e::load::Load;
 use e2e::namespace::{Space, in_namespace};
 use e2e::service::{Wanted, host};
 use e2e::system::System;
-use e2e::verdict::Judged;
 use e2e::wait::{Seen, until};
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1;
-use kube::api::{DeleteParams, ListParams};
-use kube::{Api, ResourceExt};
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, ListParams};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -177,42 +173,35 @@ async fn restart_all(system: &System) -> Result<()> {
 }
 
 /// What there is, by kind and name, without what differs by chance: identities, times, addresses.
-async fn state(space: &Space) -> Result<BTreeMap<String, Value>> {
-    let mut all = BTreeMap::new();
-    collect::<Service>(space, &mut all).await?;
-    collect::<Configuration>(space, &mut all).await?;
-    collect::<Revision>(space, &mut all).await?;
-    collect::<Route>(space, &mut all).await?;
-    collect::<Ingress>(space, &mut all).await?;
-    collect::<ServerlessService>(space, &mut all).await?;
-    collect::<PodAutoscaler>(space, &mut all).await?;
-    collect::<Deployment>(space, &mut all).await?;
-    collect::<v1::Service>(space, &mut all).await?;
-    Ok(all)
+async fn state(space: &Space) -> Result<Inventory<Value>> {
+    let mut kinds = kinds_of_a_service();
+    kinds.extend([
+        kind::<ServerlessService>(),
+        kind::<PodAutoscaler>(),
+        kind::<v1::Service>(),
+    ]);
+    let state = space.inventory(&kinds, |kind, object| Some(lasting(kind, object)));
+    let state = serde_json::to_string(&state.await?)?;
+    Ok(serde_json::from_str(
+        &state.replace(&space.name, "NAMESPACE"),
+    )?)
 }
 
-async fn collect<K: Judged>(space: &Space, all: &mut BTreeMap<String, Value>) -> Result<()> {
-    for object in space.api::<K>().list(&ListParams::default()).await? {
-        let generation = object.meta().generation;
-        let full = serde_json::to_value(&object)?;
-        let conditions = full["status"]["conditions"].as_array().cloned();
-        let conditions = conditions.into_iter().flatten();
-        let verdicts: BTreeMap<String, Value> = conditions
-            .map(|it| (it["type"].to_string(), json!([it["status"], it["reason"]])))
-            .collect();
-        let verdicts = match K::kind(&()).as_ref() {
-            // Kubernetes' own conditions tell of their history.
-            "Deployment" => json!(null),
-            _ => json!(verdicts),
-        };
-        let text = json!({ "spec": full["spec"], "verdicts": verdicts, "generation": generation });
-        let text = without_chance(text)
-            .to_string()
-            .replace(&space.name, "NAMESPACE");
-        let name = format!("{} {}", K::kind(&()), object.name_any());
-        all.insert(name, serde_json::from_str(&text)?);
-    }
-    Ok(())
+/// An object's spec, its verdicts and how often it was changed.
+fn lasting(kind: &str, object: &DynamicObject) -> Value {
+    let conditions = object.data["status"]["conditions"].as_array();
+    let conditions = conditions.into_iter().flatten();
+    let verdicts: BTreeMap<String, Value> = conditions
+        .map(|it| (it["type"].to_string(), json!([it["status"], it["reason"]])))
+        .collect();
+    // Kubernetes' own conditions tell of their history.
+    let ours = kind != "Deployment";
+    let told = json!({
+        "spec": object.data["spec"],
+        "verdicts": ours.then_some(verdicts),
+        "generation": object.metadata.generation,
+    });
+    without_chance(told)
 }
 
 /// Values of these keys are given by chance, and so is a variable's that is derived from one.

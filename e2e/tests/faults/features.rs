@@ -13,9 +13,8 @@ use e2e::system::System;
 use e2e::wait::{Seen, until};
 use http::HeaderValue;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
-use kube::api::{ListParams, LogParams};
+use kube::api::LogParams;
 use serde_json::{Value, json};
 
 const FEATURES: &str = "config-features";
@@ -153,15 +152,7 @@ async fn a_pod_is_ready_only_while_all_its_containers_are() -> Result<()> {
         space.text(&service, "/").await?;
         space.text(&service, "/call?url=http://127.0.0.1:8884/fail/ready").await?;
         until("no pod is ready", SOON, async || {
-            let ours = "kubernetes.io/service-name=app-00001-private";
-            let params = ListParams::default().labels(ours);
-            let slices = space.api::<EndpointSlice>().list(&params).await?;
-            let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-            let ready = endpoints.filter(|endpoint| {
-                let conditions = endpoint.conditions.as_ref();
-                conditions.is_none_or(|conditions| conditions.ready != Some(false))
-            });
-            match ready.count() {
+            match space.addresses("app-00001-private").await? {
                 0 => Ok(Seen::Done(())),
                 count => Ok(Seen::NotYet(format!("{count} are ready"))),
             }

@@ -74,6 +74,23 @@ async fn a_public_service_is_asked_from_inside_and_from_outside() -> Result<()> 
     .await
 }
 
+/// As anybody outside does, who reaches the front door and names no host that it knows.
+#[tokio::test]
+async fn an_app_asks_an_address_outside() -> Result<()> {
+    in_namespace("outside", async |space| {
+        let caller = space.start(Subject::new(space, "caller")).await?;
+        let gateway = space.cluster.gateway;
+        let outside = gateway.address().to_string();
+        let expected = gateway.get(&outside, "/").await?;
+        let call = format!("/call?url=http://{outside}/");
+        let answer = space.ask(&caller, &call).await?;
+        let seen = (answer.status.as_u16(), &answer.body);
+        ensure!(seen == (404, &expected.body), "{answer:?}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_label_hides_a_service_and_shows_it_again() -> Result<()> {
     in_namespace("visibility", async |space| {

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use crds::configuration::Configuration;
 use crds::route::Route;
 use crds::service::Service;
-use e2e::load::Prober;
 use e2e::namespace::{Space, in_namespace};
+use e2e::scenario::workload;
 use e2e::service::host;
 use e2e::subject::Subject;
 use e2e::wait::{Seen, until};
@@ -91,48 +91,13 @@ async fn an_idle_pod_does_not_wait_for_the_longest_request() -> Result<()> {
 /// Both while activators stand before the pods and while they need not.
 #[tokio::test]
 async fn the_pods_of_a_service_are_replaced_without_losing_a_request() -> Result<()> {
-    const PROBES: usize = 400;
     in_namespace("workload", async |space| {
-        let replaced = [("buffered", "-1"), ("direct", "0")].map(async |(name, capacity)| {
-            let subject = Subject::new(space, name)
-                .annotation("autoscaling.knative.dev/min-scale", "2")
-                .annotation("autoscaling.knative.dev/max-scale", "2")
-                .annotation("autoscaling.knative.dev/target-burst-capacity", capacity);
-            let service = space.start(subject).await?;
-            let period = Duration::from_millis(10);
-            let prober = Prober::start(space.cluster.gateway, host(&service)?, period);
-            for _ in 0..2 {
-                each_pod_in_turn(space, name).await?;
-            }
-            let outcome = prober.stop().await?;
-            println!("workload: {name}: {outcome}");
-            ensure!(outcome.requests() >= PROBES, "{outcome}");
-            outcome.all_good()
-        });
+        let replaced = [("buffered", "-1"), ("direct", "0")]
+            .map(|(name, capacity)| workload::replaced(space, name, capacity, 2));
         try_join_all(replaced).await?;
         Ok(())
     })
     .await
-}
-
-/// Deletes every pod, each when the one before is gone and replaced.
-async fn each_pod_in_turn(space: &Space, name: &str) -> Result<()> {
-    let api = space.api::<Pod>();
-    for pod in space.pods_of(name).await? {
-        let pod = pod.name_any();
-        api.delete(&pod, &DeleteParams::default()).await?;
-        until(&format!("{pod} is gone"), SOON, async || {
-            Ok(match api.get_opt(&pod).await? {
-                Some(_) => Seen::NotYet("it is there".to_owned()),
-                None => Seen::Done(()),
-            })
-        })
-        .await?;
-        space
-            .available(&format!("{name}-00001-deployment"), SOON)
-            .await?;
-    }
-    Ok(())
 }
 
 async fn only_pod(space: &Space, service: &Service) -> Result<String> {

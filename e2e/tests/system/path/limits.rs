@@ -23,36 +23,27 @@ struct Ask {
     within: u64,
 }
 
-const fn good(path: &'static str, within: u64) -> Ask {
-    let says = "";
+const fn ask(path: &'static str, within: u64, status: u16, says: &'static str) -> Ask {
     Ask {
         path,
-        status: 200,
+        status,
         says,
         within,
     }
+}
+
+const fn good(path: &'static str, within: u64) -> Ask {
+    ask(path, within, 200, "")
 }
 
 /// The answer had not begun.
 const fn late(path: &'static str, within: u64) -> Ask {
-    let says = "request timeout";
-    Ask {
-        path,
-        status: 504,
-        says,
-        within,
-    }
+    ask(path, within, 504, "request timeout")
 }
 
 /// The answer had begun: its status stays, and its body says why it ends.
 const fn cut(path: &'static str, within: u64) -> Ask {
-    let says = "request timeout";
-    Ask {
-        path,
-        status: 200,
-        says,
-        within,
-    }
+    ask(path, within, 200, "request timeout")
 }
 
 fn cases() -> [Case; 5] {

@@ -1,9 +1,12 @@
 //! How an app is started.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, ensure};
 use e2e::namespace::{Space, in_namespace};
 use e2e::subject::Subject;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde_json::{Map, Value, json};
 
 /// Memory and processor time that a container is given, where cgroups of either version say it.
@@ -19,7 +22,9 @@ const QUOTA: [&str; 2] = [
 #[tokio::test]
 async fn an_app_is_started_as_its_spec_says() -> Result<()> {
     in_namespace("given", async |space| {
-        let subject = Subject::new(space, "given").container(json!({
+        let share = "queue.sidecar.serving.knative.dev/resource-percentage";
+        let subject = Subject::new(space, "given").annotation(share, "40");
+        let subject = subject.container(json!({
             "command": ["/ko-app/subject", "abra"],
             "args": ["cadabra", "$(PORT)", "--quoted=a b"],
             "workingDir": "/tmp",
@@ -49,9 +54,21 @@ async fn an_app_is_started_as_its_spec_says() -> Result<()> {
             quota.next() == Some("100000"),
             "of the processor: {quota:?}"
         );
+        let sidecar = sidecar_requests(space).await?;
+        ensure!(sidecar["cpu"].0 == "50m", "{sidecar:?}");
         Ok(())
     })
     .await
+}
+
+/// What the sidecar of the only pod asks for.
+async fn sidecar_requests(space: &Space) -> Result<BTreeMap<String, Quantity>> {
+    let pod = space.pods_of("given").await?.pop().context("no pod")?;
+    let containers = pod.spec.context("no spec")?.containers;
+    let mut containers = containers.into_iter();
+    let sidecar = containers.find(|container| container.name == "queue-proxy");
+    let requests = sidecar.and_then(|sidecar| sidecar.resources?.requests);
+    requests.context("the sidecar asks for nothing")
 }
 
 #[tokio::test]

@@ -11,12 +11,9 @@ use e2e::service::{READY, host};
 use e2e::subject::Subject;
 use e2e::wait::{Seen, until};
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
-use kube::api::{ListParams, Patch, PatchParams};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
-
-use super::{keep, reach, ready};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -33,7 +30,7 @@ async fn a_revision_that_is_reached_keeps_its_least_number_of_pods() -> Result<(
         space.apply(&subject.clone().build()?).await?;
         let mut before_ready = 0;
         until("Ready", READY, async || {
-            let pods = addresses(space, "app-00001-private").await?;
+            let pods = space.addresses("app-00001-private").await?;
             let service = space.ready("app", Duration::ZERO).await;
             if service.is_ok() {
                 return Ok(Seen::Done(()));
@@ -42,7 +39,7 @@ async fn a_revision_that_is_reached_keeps_its_least_number_of_pods() -> Result<(
             Ok(Seen::NotYet(format!("{pods} addresses")))
         })
         .await?;
-        let pods = addresses(space, "app-00001-private").await?;
+        let pods = space.addresses("app-00001-private").await?;
         ensure!(
             pods == LEAST as usize,
             "Ready with {pods} pods, {before_ready} before"
@@ -52,16 +49,18 @@ async fn a_revision_that_is_reached_keeps_its_least_number_of_pods() -> Result<(
         ensure!(status.actual_replicas == Some(3), "{status:?}");
         ensure!(status.desired_replicas == Some(3), "{status:?}");
         // Longer than the window: nobody asks, and nobody goes.
-        keep(space, "app-00001", 3..=3, Duration::from_secs(8)).await?;
+        space
+            .keep("app-00001", 3..=3, Duration::from_secs(8))
+            .await?;
 
         space.start(subject.env("RESOURCE", "second")).await?;
         ensure!(
-            ready(space, "app-00002").await? == 3,
+            space.ready_pods("app-00002").await? == 3,
             "the second is Ready too soon"
         );
-        reach(space, "app-00001", 0..=0, SOON).await?;
+        space.reach("app-00001", 0..=0, SOON).await?;
         ensure!(
-            ready(space, "app-00002").await? == 3,
+            space.ready_pods("app-00002").await? == 3,
             "the second has lost pods"
         );
         Ok(())
@@ -79,7 +78,7 @@ async fn a_change_of_a_revisions_annotation_counts_at_once() -> Result<()> {
             let api = space.api::<Revision>();
             api.patch("app-00001", &PatchParams::default(), &patch)
                 .await?;
-            reach(space, "app-00001", pods..=pods, SOON).await?;
+            space.reach("app-00001", pods..=pods, SOON).await?;
         }
         Ok(())
     })
@@ -136,7 +135,7 @@ async fn a_request_onto_zero_brings_as_many_pods_as_it_is_told_to() -> Result<()
         space.at_zero("app").await?;
         // It lasts longer than pods take to come.
         let request = space.text(&service, "/?sleep=15000");
-        futures::try_join!(request, reach(space, "app-00001", 3..=3, SOON))?;
+        futures::try_join!(request, space.reach("app-00001", 3..=3, SOON))?;
         let status = space.api::<Revision>().get("app-00001").await?.status;
         let desired = status.context("no status")?.desired_replicas;
         ensure!(desired == Some(3), "{desired:?} are wanted");
@@ -156,8 +155,10 @@ async fn no_load_brings_more_pods_than_the_greatest_number() -> Result<()> {
             ..Load::new(host(&service)?, usize::MAX, 10)
         };
         let load = load.start(space.cluster.gateway);
-        reach(space, "app-00001", 2..=2, SOON).await?;
-        keep(space, "app-00001", 2..=2, Duration::from_secs(5)).await?;
+        space.reach("app-00001", 2..=2, SOON).await?;
+        space
+            .keep("app-00001", 2..=2, Duration::from_secs(5))
+            .await?;
         ensure!(space.pods_of("app").await?.len() == 2, "more pods than two");
         load.stop().await?.all_good()
     })
@@ -173,19 +174,4 @@ fn has_been_ready(pod: &Pod) -> bool {
         .flatten();
     let ready = conditions.filter(|it| it.type_ == "Ready" && it.status == "True");
     ready.count() > 0 || pod.metadata.deletion_timestamp.is_some()
-}
-
-/// How many ready addresses stand behind a core Service.
-pub(super) async fn addresses(space: &Space, service: &str) -> Result<usize> {
-    let ours = format!("kubernetes.io/service-name={service}");
-    let slices = space
-        .api::<EndpointSlice>()
-        .list(&ListParams::default().labels(&ours))
-        .await?;
-    let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
-    let ready = endpoints.filter(|endpoint| {
-        let conditions = endpoint.conditions.as_ref();
-        conditions.is_none_or(|conditions| conditions.ready != Some(false))
-    });
-    Ok(ready.map(|endpoint| endpoint.addresses.len()).sum())
 }

@@ -3,19 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use crds::networking::{ServerlessService, SksMode};
 use e2e::load::Load;
 use e2e::namespace::{Space, in_namespace};
 use e2e::service::host;
 use e2e::subject::Subject;
 use e2e::wait::{Seen, until};
-use k8s_openapi::api::core::v1::{Endpoints, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::ListParams;
-
-use super::bounds::addresses;
-use super::reach;
 
 const SOON: Duration = Duration::from_secs(60);
 /// scale-to-zero-grace-period, and half of it for all else.
@@ -49,9 +46,9 @@ async fn activators_step_aside_while_there_is_capacity_for_a_burst() -> Result<(
         let seven = load(7).start(space.cluster.gateway);
         lead_to(space, Backends::Activators).await?;
         let five = load(5).start(space.cluster.gateway);
-        reach(space, "app-00001", 2..=2, SOON).await?;
+        space.reach("app-00001", 2..=2, SOON).await?;
         lead_to(space, Backends::Pods).await?;
-        let pods = addresses(space, "app-00001").await?;
+        let pods = space.addresses("app-00001").await?;
         ensure!(pods == 2, "{pods} addresses");
         for load in [seven, five] {
             load.stop().await?.all_good()?;
@@ -71,7 +68,7 @@ async fn activators_stay_when_the_burst_is_endless() -> Result<()> {
             ..Load::new(host(&service)?, 40, 2)
         };
         let load = load.start(space.cluster.gateway);
-        reach(space, "app-00001", 1..=1, SOON).await?;
+        space.reach("app-00001", 1..=1, SOON).await?;
         let sks = space.api::<ServerlessService>().get("app-00001").await?;
         ensure!(sks.spec.mode == Some(SksMode::Proxy), "{:?}", sks.spec);
         ensure!(sks.spec.num_activators >= Some(2), "{:?}", sks.spec);
@@ -79,7 +76,7 @@ async fn activators_stay_when_the_burst_is_endless() -> Result<()> {
         lead_to(space, Backends::Activators).await?;
         let start = tokio::time::Instant::now();
         until("no address of a pod", IDLE, async || {
-            Ok(match addresses(space, "app-00001-private").await? {
+            Ok(match space.addresses("app-00001-private").await? {
                 0 => Seen::Done(()),
                 some => Seen::NotYet(some.to_string()),
             })
@@ -97,7 +94,7 @@ async fn a_revision_without_activators_goes_to_zero_too() -> Result<()> {
     in_namespace("burst-none", async |space| {
         space.start(subject(space, "0")).await?;
         lead_to(space, Backends::Pods).await?;
-        reach(space, "app-00001", 0..=0, SOON).await?;
+        space.reach("app-00001", 0..=0, SOON).await?;
         lead_to(space, Backends::Activators).await
     })
     .await
@@ -108,7 +105,7 @@ async fn lead_to(space: &Space, wanted: Backends) -> Result<()> {
         &format!("the public Service leads to {wanted:?}"),
         SOON,
         async || {
-            let found = names(space).await?;
+            let found = space.pods_behind("app-00001").await?;
             let ours = space.api::<Pod>().list(&ListParams::default()).await?;
             let ours: BTreeSet<_> = ours.iter().map(ResourceExt::name_any).collect();
             let activators = found.iter().all(|name| name.starts_with("activator-"));
@@ -125,20 +122,4 @@ async fn lead_to(space: &Space, wanted: Backends) -> Result<()> {
         },
     )
     .await
-}
-
-/// The pods behind the public Service, by the references of its addresses.
-async fn names(space: &Space) -> Result<BTreeSet<String>> {
-    let endpoints = space.api::<Endpoints>().get("app-00001").await?;
-    let subsets = endpoints.subsets.unwrap_or_default();
-    let addresses = subsets
-        .into_iter()
-        .filter_map(|subset| subset.addresses)
-        .flatten();
-    addresses
-        .map(|address| {
-            let target = address.target_ref.context("an address of nobody")?;
-            target.name.context("a target without a name")
-        })
-        .collect()
 }
