@@ -8,7 +8,7 @@ AT_ONCE := 8
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status kubeconfig images deploy metrics test unit fuzz e2e e2e-long lint bench gen gen-check
+.PHONY: help demo up down status kubeconfig images deploy metrics test unit fuzz e2e e2e-long lint bench soak gen gen-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,10 @@ lint: ## format and lints; no kube in the sidecar
 # SECTIONS="cold warm" measures only these.
 bench: deploy ## numbers beside those without us, for docs/performance.md
 	@ENVOY_IMAGE=$$(e2e/envoy) $(RUN) program bench --write docs/performance.md $(SECTIONS)
+
+# SOAK_MINUTES=4 is enough for three waves and four rollouts.
+soak: deploy ## half an hour of waves, rollouts and dying pods: no request is lost that another pod could serve
+	@$(RUN) program soak --minutes $${SOAK_MINUTES:-30}
 
 gen: ## write the generated files: the CRDs
 	@cargo run -q -p crds --bin crdgen

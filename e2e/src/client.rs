@@ -152,6 +152,12 @@ impl Connection {
     }
 }
 
+/// `kept`, unless the peer has closed it since: that loses no request.
+pub async fn usable(kept: Option<Connection>) -> Option<Connection> {
+    let mut connection = kept?;
+    connection.is_usable().await.then_some(connection)
+}
+
 // === impl Pieces ===
 
 impl Pieces {

@@ -14,6 +14,7 @@ pub mod kubectl;
 pub mod load;
 pub mod metrics;
 pub mod namespace;
+pub mod process;
 pub mod sample;
 pub mod scale;
 pub mod scenario;

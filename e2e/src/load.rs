@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::client::{Answer, Connection, Gateway, PATIENCE};
+use crate::client::{Answer, Connection, Gateway, PATIENCE, usable};
 
 /// How many errors an [`Outcome`] keeps word for word.
 const ERRORS_KEPT: usize = 5;
@@ -139,12 +139,6 @@ async fn work(load: Arc<Load>, gateway: Gateway, left: Arc<AtomicUsize>) -> Outc
         }
     }
     outcome
-}
-
-/// `kept`, unless the peer has closed it since.
-async fn usable(kept: Option<Connection>) -> Option<Connection> {
-    let mut connection = kept?;
-    connection.is_usable().await.then_some(connection)
 }
 
 // === impl Outcome ===

@@ -62,6 +62,11 @@ impl Metrics {
         self.select(name, |_| true)
     }
 
+    /// The same of the series whose labels contain all of `parts`.
+    pub fn sum_of(&self, name: &str, parts: &[&str]) -> f64 {
+        self.select(name, |key| parts.iter().all(|part| key.contains(part)))
+    }
+
     /// The highest value of a metric among the replicas.
     pub fn max(&self, name: &str) -> f64 {
         let ours = self.lines.iter().filter(|(key, _)| is_of(key, name));

@@ -9,6 +9,7 @@ mod faults {
     mod hpa;
     mod leases;
     mod scaling;
+    mod slots;
     mod webhook;
 }
 

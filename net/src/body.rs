@@ -13,6 +13,10 @@ use thiserror::Error;
 
 use crate::upstream::Leased;
 
+mod received;
+
+pub use received::Received;
+
 /// Why a body ended early.
 #[derive(Debug, Error)]
 pub enum BodyError {
@@ -22,6 +26,9 @@ pub enum BodyError {
     /// A deadline passed and the length was already promised, so the body can't end cleanly.
     #[error("{0}")]
     TimedOut(&'static str),
+    /// The request goes elsewhere: this copy of it ends here.
+    #[error("the request was taken back")]
+    TakenBack,
     /// A wrapped body failed.
     #[error("body failed")]
     Wrapped(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -38,8 +45,8 @@ pub enum Body {
     Empty,
     /// One frame.
     Full(Bytes),
-    /// From a connection.
-    Incoming(Incoming),
+    /// From a client.
+    Received(Received),
     /// From a pooled connection, which goes back to its pool when the body has ended.
     Leased(Leased),
     /// Anything else.
@@ -74,7 +81,7 @@ impl HttpBody for Body {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) => Poll::Ready(Self::full_frame(bytes).map(Ok)),
-            Self::Incoming(incoming) => Pin::new(incoming).poll_frame(cx).map_err(BodyError::from),
+            Self::Received(received) => Pin::new(received).poll_frame(cx).map_err(BodyError::from),
             Self::Leased(leased) => Pin::new(leased).poll_frame(cx).map_err(BodyError::from),
             Self::Boxed(body) => body.as_mut().poll_frame(cx),
         }
@@ -84,7 +91,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
-            Self::Incoming(incoming) => incoming.is_end_stream(),
+            Self::Received(received) => received.is_end_stream(),
             Self::Leased(leased) => leased.is_end_stream(),
             Self::Boxed(body) => body.is_end_stream(),
         }
@@ -94,7 +101,7 @@ impl HttpBody for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Incoming(incoming) => incoming.size_hint(),
+            Self::Received(received) => received.size_hint(),
             Self::Leased(leased) => leased.size_hint(),
             Self::Boxed(body) => body.size_hint(),
         }
@@ -106,7 +113,7 @@ impl std::fmt::Debug for Body {
         f.write_str(match self {
             Self::Empty => "Body::Empty",
             Self::Full(_) => "Body::Full",
-            Self::Incoming(_) => "Body::Incoming",
+            Self::Received(_) => "Body::Received",
             Self::Leased(_) => "Body::Leased",
             Self::Boxed(_) => "Body::Boxed",
         })
@@ -118,7 +125,7 @@ impl From<Incoming> for Body {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
-            Self::Incoming(incoming)
+            Self::Received(Received::new(incoming))
         }
     }
 }

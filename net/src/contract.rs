@@ -22,6 +22,9 @@ pub mod header {
     /// The name of a slot that is lent: asked for with [`super::probe::SLOT`], used by requests;
     /// ours, not upstream's.
     pub const SLOT: &str = "k-slot";
+    /// On a queue-proxy's answer to an activator: its app was not there, and has seen nothing of the
+    /// request. Ours, not upstream's; apps can't say it.
+    pub const NOT_REACHED: &str = "k-not-reached";
     /// Set by meshes and by pod-addressable activators; never reaches the app.
     pub const PASSTHROUGH_LB: &str = "k-passthrough-lb";
     /// Marks a kubelet probe where the user agent can't be kept.

@@ -1,5 +1,9 @@
 //! Sends a request on and brings the response back: hop-by-hop headers stay here, upgrades become
 //! tunnels, everything else passes as it is, frame by frame, trailers included, never decoded.
+//!
+//! [`prepare`] once, [`Upstream::send`] as often as needed, then [`finish`].
+//!
+//! [`Upstream::send`]: crate::upstream::Upstream::send
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
@@ -10,7 +14,6 @@ use hyper::upgrade::OnUpgrade;
 use crate::{
     body::{Body, Guarded},
     tunnel::Tunnel,
-    upstream::{Protocol, SendError, Upstream},
 };
 
 /// A client that asked for another protocol, and what it asked for.
@@ -18,21 +21,6 @@ use crate::{
 pub struct Upgrade {
     client: OnUpgrade,
     protocol: HeaderValue,
-}
-
-/// Sends `request` to `upstream`. A response of 101 is already joined to the client's side; its
-/// extensions hold the [`Tunnel`].
-///
-/// To try several destinations: [`prepare`] once, [`Upstream::send`] as often as needed, then
-/// [`finish`].
-pub async fn forward(
-    upstream: &Upstream,
-    protocol: Protocol,
-    mut request: Request<Body>,
-) -> Result<Response<Body>, SendError> {
-    let upgrade = prepare(&mut request);
-    let response = upstream.send(protocol, request).await?;
-    Ok(finish(response, upgrade))
 }
 
 /// Takes the hop-by-hop headers off (RFC 9110 7.6.1); `te: trailers` stays, gRPC needs it. What an
@@ -51,7 +39,8 @@ pub fn prepare(request: &mut Request<Body>) -> Option<Upgrade> {
     upgrade
 }
 
-/// Takes the hop-by-hop headers off; joins the two sides if both want to upgrade.
+/// Takes the hop-by-hop headers off; joins the two sides if both want to upgrade. A response of 101 is
+/// then joined to the client's side; its extensions hold the [`Tunnel`].
 pub fn finish(mut response: Response<Body>, upgrade: Option<Upgrade>) -> Response<Body> {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         strip_hop_by_hop(response.headers_mut());

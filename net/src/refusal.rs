@@ -5,7 +5,11 @@ use http::{
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 
-use crate::{body::Body, upstream::SendError};
+use crate::{
+    body::Body,
+    contract::header,
+    upstream::{NotSentError, SendError},
+};
 
 /// Why a request is not answered by the app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,8 @@ pub enum Refusal {
     UnknownRevision(String),
     /// The request went upstream and no answer came.
     Upstream(String),
+    /// The app was not there; the text tells why. Who can send the request elsewhere is told so.
+    NotReached(String),
     /// Limit and line of the pod are full.
     QueueFull,
     /// Held requests take all the memory that they may.
@@ -52,6 +58,7 @@ impl Refusal {
     pub fn into_response(self) -> Response<Body> {
         let status = self.status();
         let retry_after = self.retry_after();
+        let not_reached = matches!(self, Self::NotReached(_));
         let mut response = Response::new(self.text());
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -60,7 +67,19 @@ impl Refusal {
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if not_reached {
+            headers.insert(header::NOT_REACHED, HeaderValue::from_static("app"));
+        }
         response
+    }
+
+    /// The same where the app can't have seen the request, for who can send it elsewhere.
+    #[must_use]
+    pub fn of_no_app(self) -> Self {
+        match self {
+            Self::Upstream(why) => Self::NotReached(why),
+            other => other,
+        }
     }
 
     /// Its status.
@@ -71,7 +90,7 @@ impl Refusal {
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::UnknownHost | Self::UnknownRevision(_) => StatusCode::NOT_FOUND,
-            Self::Upstream(_) => StatusCode::BAD_GATEWAY,
+            Self::Upstream(_) | Self::NotReached(_) => StatusCode::BAD_GATEWAY,
             Self::QueueFull | Self::Overloaded { .. } | Self::ShuttingDown | Self::NotReady => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -96,7 +115,7 @@ impl Refusal {
             Self::UnknownRevision(why) => {
                 Body::from(format!("Error getting active endpoint: {why}"))
             }
-            Self::Upstream(why) => Body::from(why),
+            Self::Upstream(why) | Self::NotReached(why) => Body::from(why),
             Self::QueueFull => Body::from("pending request queue full"),
             Self::Overloaded { .. } => Body::from("too many requests are waiting"),
             Self::ShuttingDown => Body::from("shutting down"),
@@ -121,6 +140,7 @@ impl Refusal {
             | Self::UnknownHost
             | Self::UnknownRevision(_)
             | Self::Upstream(_)
+            | Self::NotReached(_)
             | Self::ShuttingDown
             | Self::NotReady
             | Self::TimedOut(_)
@@ -133,7 +153,7 @@ impl From<&SendError> for Refusal {
     fn from(error: &SendError) -> Self {
         match error {
             SendError::NotSent {
-                source: crate::upstream::NotSentError::Host,
+                source: NotSentError::Host,
                 ..
             } => Self::BadHost,
             error @ (SendError::NotSent { .. } | SendError::Interrupted { .. }) => {

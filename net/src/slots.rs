@@ -4,7 +4,8 @@
 //! ask begins when a slot is free, and ends when the activator, or its process, goes. Requests that
 //! name the loan use that slot; requests that name none wait in the same line as asks do. As soon as
 //! somebody waits, all borrowers are told so, and each gives its slot back when it can spare it; from
-//! one that lets it lie idle it is taken.
+//! one that lets it lie idle it is taken. Whose turn is over loses it as soon as its request has ended:
+//! the next one has the slot before the answer is with the last.
 //! So an activator knows before it sends a request that the pod will work on it at once, and no slot
 //! is kept from those who wait. The pod is the only judge: nothing that activators believe can break
 //! its limit.
@@ -19,6 +20,8 @@
 //!    │◄──────────────────────── DATA "w" ────┤ somebody waits
 //!    │ RST_STREAM                            │
 //!    ├──────────────────────────────────────►│ free again
+//!    │                            or         │
+//!    │◄─────────────────────── END_STREAM ───┤ turn over, and lent to the next
 //! ```
 
 use std::{
@@ -26,7 +29,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -36,12 +39,22 @@ use bytes::Bytes;
 use http::HeaderValue;
 use http_body::{Body as HttpBody, Frame};
 use parking_lot::Mutex;
-use tokio::time::sleep;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 use crate::{
     body::BodyError,
     breaker::{Breaker, Full, Permit},
 };
+
+/// How long a borrower with a line of its own keeps a slot that others wait for. Each change of hands
+/// leaves the slot idle for about a round trip, so there must not be too many of them.
+pub const TURN: Duration = Duration::from_millis(100);
+
+/// Who decides by its own clock, and by what reached it, is left this much more.
+const GRACE: Duration = Duration::from_millis(10);
 
 /// How long a borrower may take to give an idle slot back that somebody waits for.
 const FORBEARANCE: Duration = Duration::from_secs(1);
@@ -66,8 +79,8 @@ pub struct Loan {
     book: Book,
     lent: Arc<Lent>,
     wanted: Option<Event>,
-    /// Since it is wanted: it lies idle.
-    neglected: Option<Event>,
+    /// Since it is wanted: it lies idle, or its turn is over.
+    taken: Option<Event>,
     end: Option<Event>,
 }
 
@@ -88,8 +101,18 @@ pub struct InUse(Arc<Lent>);
 
 #[derive(Debug)]
 struct Lent {
-    _permit: Permit,
-    in_use: AtomicBool,
+    state: Mutex<State>,
+    /// The turn is over, and the slot is gone.
+    over: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    /// None when the turn is over.
+    permit: Option<Permit>,
+    in_use: bool,
+    /// When the borrower was told that somebody waits.
+    told: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -129,10 +152,7 @@ impl Slots {
         let asking = Asking::new(&self.asking);
         let permit = self.breaker.acquire().await?;
         drop(asking);
-        let lent = Arc::new(Lent {
-            _permit: permit,
-            in_use: AtomicBool::new(false),
-        });
+        let lent = Arc::new(Lent::new(permit));
         self.book.lock().insert(id.clone(), Arc::clone(&lent));
         let breaker = self.breaker.clone();
         let wanted = async move { breaker.wanted().await };
@@ -141,7 +161,7 @@ impl Slots {
             book: Arc::clone(&self.book),
             lent,
             wanted: Some(Box::pin(wanted)),
-            neglected: None,
+            taken: None,
             end: None,
         })
     }
@@ -180,28 +200,29 @@ impl HttpBody for Loan {
     type Error = BodyError;
 
     /// One frame when somebody waits; the end when the lender goes, or when the slot lies idle
-    /// although somebody waits.
+    /// although somebody waits, or when the turn is over.
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if has_come(&mut self.end, cx) || has_come(&mut self.neglected, cx) {
+        if has_come(&mut self.end, cx) || has_come(&mut self.taken, cx) {
             return Poll::Ready(None);
         }
         if !has_come(&mut self.wanted, cx) {
             return Poll::Pending;
         }
-        self.neglected = Some(Box::pin(neglected(Arc::clone(&self.lent))));
+        self.lent.tell();
+        self.taken = Some(Box::pin(taken(Arc::clone(&self.lent))));
         // Whoever ends it must be woken by it.
         cx.waker().wake_by_ref();
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(WANTED)))))
     }
 }
 
-/// Ends when a slot that somebody waits for lies idle: its borrower is gone, or doesn't play fair.
-async fn neglected(lent: Arc<Lent>) {
-    loop {
-        sleep(FORBEARANCE).await;
+/// Ends when the turn is over, or when a slot that somebody waits for lies idle: its borrower is gone,
+/// or doesn't play fair.
+async fn taken(lent: Arc<Lent>) {
+    while timeout(FORBEARANCE, lent.over.notified()).await.is_err() {
         if lent.is_idle() {
             return;
         }
@@ -236,22 +257,64 @@ impl std::fmt::Debug for Loan {
 // === impl InUse ===
 
 impl InUse {
-    /// None when another request uses it.
+    /// None when another request uses it, or when the turn is over.
     fn begin(lent: Arc<Lent>) -> Option<Self> {
-        let was_in_use = lent.in_use.swap(true, Ordering::AcqRel);
-        (!was_in_use).then_some(Self(lent))
+        lent.take_up().then_some(Self(lent))
     }
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
-        self.0.in_use.store(false, Ordering::Release);
+        self.0.put_down(Instant::now());
     }
 }
 
+// === impl Lent ===
+
 impl Lent {
+    fn new(permit: Permit) -> Self {
+        let state = State {
+            permit: Some(permit),
+            in_use: false,
+            told: None,
+        };
+        Self {
+            state: Mutex::new(state),
+            over: Notify::new(),
+        }
+    }
+
     fn is_idle(&self) -> bool {
-        !self.in_use.load(Ordering::Relaxed)
+        !self.state.lock().in_use
+    }
+
+    fn tell(&self) {
+        self.state.lock().told = Some(Instant::now());
+    }
+
+    fn take_up(&self) -> bool {
+        let mut state = self.state.lock();
+        let free = state.permit.is_some() && !state.in_use;
+        state.in_use |= free;
+        free
+    }
+
+    /// The request has ended; with it the loan, if the turn is over.
+    fn put_down(&self, now: Instant) {
+        let permit = self.state.lock().put_down(now);
+        if permit.is_some() {
+            self.over.notify_one();
+        }
+        // The next one has it from here on.
+        drop(permit);
+    }
+}
+
+impl State {
+    fn put_down(&mut self, now: Instant) -> Option<Permit> {
+        self.in_use = false;
+        let over = self.told.is_some_and(|told| now >= told + TURN + GRACE);
+        self.permit.take_if(|_| over)
     }
 }
 

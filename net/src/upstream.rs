@@ -19,6 +19,7 @@ use crate::{authority, body::Body};
 mod dial;
 mod lease;
 mod pool;
+mod stream;
 
 pub use dial::DialError;
 use dial::dial_http1;
@@ -138,7 +139,7 @@ impl Upstream {
     ///
     /// A reused connection that turns out to be closed is replaced by a fresh one, once; the same
     /// goes for an idempotent request without a body that a reused connection swallowed (RFC 9110
-    /// 9.2.2). Cancel-safe: dropping the future closes an HTTP/1.1 connection, resets an HTTP/2
+    /// 9.2.2). After that it counts as sent. Cancel-safe: dropping the future closes an HTTP/1.1 connection, resets an HTTP/2
     /// stream.
     pub async fn send(
         &self,
@@ -172,10 +173,22 @@ impl Upstream {
             Err(failure) => match take_back(failure) {
                 (Some(request), _) => self.send_fresh(request).await,
                 (None, source) => match copy {
-                    Some(request) => self.send_fresh(request).await,
+                    Some(request) => self.send_again(request, source).await,
                     None => Err(SendError::Interrupted { source }),
                 },
             },
+        }
+    }
+
+    /// The first copy may have been seen, so whatever becomes of this one, nobody else gets another.
+    async fn send_again(
+        &self,
+        request: Request<Body>,
+        source: hyper::Error,
+    ) -> Result<Response<Body>, SendError> {
+        match self.send_fresh(request).await {
+            Err(SendError::NotSent { .. }) => Err(SendError::Interrupted { source }),
+            answered => answered,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The way of a request through the sidecar (contract/data-plane 3.2): probe or not, count, clean,
 //! wait for a slot, forward, bound in time, log.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -9,18 +9,19 @@ use net::{
     authority,
     body::{Body, Guarded},
     contract::{header, probe},
-    forward::{forward, hold},
+    forward::{finish, hold, prepare},
     forwarded::{annotate, strip_owned, synthesise},
     load::Origin,
     probe::{Dialect, dialect},
     refusal::Refusal,
+    resend,
     serve::HeadLimits,
     slots::{Slot, Slots},
     timeout::{Deadline, Limits, Timed},
     tunnel::Tunnel,
-    upstream::{Protocol, Upstream},
+    upstream::{NotSentError, Protocol, SendError, Upstream},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::{
     drain::{Drain, Present},
@@ -32,6 +33,11 @@ use crate::{
 
 /// What a client is told when its time is over.
 const TIMED_OUT: &str = "request timeout";
+
+/// How long an app that is gone is waited for by a request that nobody can send elsewhere, and the
+/// pause between two tries. Kubelet starts a container that has ended again within about a second.
+const APP_PATIENCE: Duration = Duration::from_secs(10);
+const APP_PAUSE: Duration = Duration::from_millis(50);
 
 /// The body of our answers.
 pub type Answer = Logged<Booked>;
@@ -155,13 +161,13 @@ impl Handler {
         start: Instant,
     ) -> Response<Booked> {
         let mut books = self.open_books(&request, start);
-        let loan = request.headers().get(header::SLOT).cloned();
+        let sender = Sender::of(request.headers());
         let deadline = Deadline::new(self.limits, start, TIMED_OUT);
         let accepted = self.head.admit(&request);
         let answered = match accepted.and_then(|()| clean(&mut request, peer)) {
             Ok(()) => {
                 // Pinned here, and not moved on: each move would keep its room in every connection.
-                let answer = pin!(self.answer_of_app(request, loan));
+                let answer = pin!(self.answer_of_app(request, sender));
                 deadline.bound(answer).await
             }
             Err(refusal) => Ok(refused(refusal).map(Timed::free)),
@@ -172,22 +178,18 @@ impl Handler {
         hold(response, books)
     }
 
-    async fn answer_of_app(
-        &self,
-        request: Request<Body>,
-        loan: Option<HeaderValue>,
-    ) -> Response<Invoked> {
-        self.invoke(request, loan).await.unwrap_or_else(refused)
+    async fn answer_of_app(&self, request: Request<Body>, sender: Sender) -> Response<Invoked> {
+        self.invoke(request, sender).await.unwrap_or_else(refused)
     }
 
     async fn invoke(
         &self,
         request: Request<Body>,
-        loan: Option<HeaderValue>,
+        sender: Sender,
     ) -> Result<Response<Invoked>, Refusal> {
         let full = |_| Refusal::QueueFull;
         let slot = match &self.slots {
-            Some(slots) => Some(slots.enter(loan.as_ref()).await.map_err(full)?),
+            Some(slots) => Some(slots.enter(sender.loan.as_ref()).await.map_err(full)?),
             None => None,
         };
         let mut invocation = Invocation {
@@ -196,22 +198,54 @@ impl Handler {
             start: Instant::now(),
             status: None,
         };
-        let protocol = Protocol::of(&request);
-        let response = forward(&self.app, protocol, request)
-            .await
-            .map_err(|error| Refusal::from(&error))?;
+        let response = self.reach(request, sender.origin).await?;
         invocation.status = Some(response.status());
         Ok(hold(response, invocation))
     }
 
+    /// Sends a request to the app. If there is no app, an activator gets the request back, as far as it
+    /// can send it elsewhere; with any other request we wait until the app is there again.
+    async fn reach(
+        &self,
+        mut request: Request<Body>,
+        origin: Origin,
+    ) -> Result<Response<Body>, Refusal> {
+        let protocol = Protocol::of(&request);
+        let goes_back = origin == Origin::Proxied && resend::is_kept(request.body());
+        let upgrade = prepare(&mut request);
+        let deadline = Instant::now() + APP_PATIENCE;
+        loop {
+            let error = match self.app.send(protocol, request).await {
+                Ok(mut response) => {
+                    // Only we may say so.
+                    response.headers_mut().remove(header::NOT_REACHED);
+                    return Ok(finish(response, upgrade));
+                }
+                Err(error) => error,
+            };
+            let refusal = Refusal::from(&error);
+            match error {
+                SendError::NotSent {
+                    request: unsent,
+                    source: NotSentError::Dial(_) | NotSentError::Closed(_),
+                } => request = *unsent,
+                SendError::NotSent { .. } | SendError::Interrupted { .. } => return Err(refusal),
+            }
+            self.readiness.app_is_gone();
+            if goes_back {
+                return Err(refusal.of_no_app());
+            }
+            if Instant::now() >= deadline {
+                return Err(refusal);
+            }
+            sleep(APP_PAUSE).await;
+        }
+    }
+
     fn open_books(&self, request: &Request<Body>, start: Instant) -> Books {
         let headers = request.headers();
-        let origin = match headers.get(header::PROXY_REQUEST) {
-            Some(by) if by == probe::ACTIVATOR => Origin::Proxied,
-            Some(_) | None => Origin::Direct,
-        };
         Books {
-            _counted: self.reporter.enter(origin, start),
+            _counted: self.reporter.enter(origin(headers), start),
             present: self.drain.enter(),
             measured: self.metrics.as_ref().map(|metrics| Measured {
                 metrics: Arc::clone(metrics),
@@ -221,6 +255,29 @@ impl Handler {
                 status: None,
             }),
         }
+    }
+}
+
+/// What the sender of a request tells us of itself.
+#[derive(Debug)]
+struct Sender {
+    origin: Origin,
+    loan: Option<HeaderValue>,
+}
+
+impl Sender {
+    fn of(headers: &HeaderMap) -> Self {
+        Self {
+            origin: origin(headers),
+            loan: headers.get(header::SLOT).cloned(),
+        }
+    }
+}
+
+fn origin(headers: &HeaderMap) -> Origin {
+    match headers.get(header::PROXY_REQUEST) {
+        Some(by) if by == probe::ACTIVATOR => Origin::Proxied,
+        Some(_) | None => Origin::Direct,
     }
 }
 

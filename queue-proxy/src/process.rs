@@ -80,11 +80,12 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
         "prometheus" => Some(Arc::new(Metrics::new(&args.identity, slots.as_ref())?)),
         _ => None,
     };
+    let app = app(args);
     Ok(Handler {
-        app: app(args),
+        app: Arc::clone(&app),
         slots,
         limits: args.limits,
-        readiness: Readiness::new(args.checks.clone()),
+        readiness: Readiness::new(args.checks.clone(), app),
         drain: Drain::new(drain_patience(&args.limits)),
         reporter: Reporter::new(args.identity.pod.clone()),
         metrics,

@@ -7,6 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use net::upstream::Upstream;
 use tokio::{
     sync::{Mutex, watch},
     time::{Instant, sleep, timeout_at},
@@ -32,6 +33,7 @@ const STEPS_PER_START: u32 = 50;
 #[derive(Clone, Debug)]
 pub struct Readiness {
     checks: Arc<Checks>,
+    app: Arc<Upstream>,
     state: watch::Sender<State>,
     /// Held by the one who asks the app.
     asking: Arc<Mutex<()>>,
@@ -41,6 +43,8 @@ pub struct Readiness {
 enum State {
     /// Never ready so far.
     Starting,
+    /// It took no connection when a request came.
+    Gone,
     /// The app's last answer.
     Answered { ready: bool, at: Instant },
 }
@@ -49,9 +53,10 @@ enum State {
 
 impl Readiness {
     /// Not ready so far.
-    pub fn new(checks: Checks) -> Self {
+    pub fn new(checks: Checks, app: Arc<Upstream>) -> Self {
         Self {
             checks: Arc::new(checks),
+            app,
             state: watch::Sender::new(State::Starting),
             asking: Arc::default(),
         }
@@ -92,6 +97,18 @@ impl Readiness {
         let _ = state.wait_for(|state| *state != State::Starting).await;
     }
 
+    /// A request found nobody to take it: until that changes the app is not ready, whatever its checks
+    /// say, which may ask another port.
+    pub fn app_is_gone(&self) {
+        self.state.send_if_modified(|state| match state {
+            State::Answered { .. } => {
+                *state = State::Gone;
+                true
+            }
+            State::Starting | State::Gone => false,
+        });
+    }
+
     /// Where the author set a period, a failure is told at once: kubelet counts. Without one we
     /// are asked to be patient.
     async fn until_told(&self) -> bool {
@@ -108,9 +125,14 @@ impl Readiness {
     /// One question for all who wait for it.
     async fn ask_once(&self) -> bool {
         let _asking = self.asking.lock().await;
-        match *self.state.borrow() {
+        let state = *self.state.borrow();
+        let takes_requests = match state {
             State::Answered { ready: true, at } if at.elapsed() < FRESH => return true,
-            State::Answered { .. } | State::Starting => {}
+            State::Answered { .. } | State::Starting => true,
+            State::Gone => self.app.connect().await.is_ok(),
+        };
+        if !takes_requests {
+            return false;
         }
         let ready = self.checks.pass().await;
         self.answered(ready);

@@ -33,8 +33,8 @@ pub(super) struct Record {
 
 impl Record {
     /// What is known of a pod after Kubernetes told `state`. A pod that answered a probe stays
-    /// healthy until its containers start again or kubelet takes its word back; a pod that
-    /// refused a connection stays probed, whatever kubelet says, until it answers.
+    /// healthy until its containers start again or kubelet takes its word back, and then has to
+    /// answer anew; a pod that refused a connection stays probed, whatever kubelet says, until it answers.
     pub(super) fn next(before: Option<&Self>, state: PodState, now: Instant) -> Self {
         let announced = match state {
             PodState::Starting { .. } => before.and_then(|before| before.announced),
@@ -49,6 +49,8 @@ impl Record {
             (PodState::Ready { .. }, Some(before)) if same_life(&before.state, &state) => {
                 before.health
             }
+            // Kubelet hears of the new app only with its next probe.
+            (PodState::Ready { .. }, Some(before)) if is_ready(&before.state) => Health::Probed,
             (PodState::Ready { .. }, _) => Health::Healthy,
             (
                 PodState::Up {
@@ -91,6 +93,10 @@ impl Record {
             None
         }
     }
+}
+
+fn is_ready(state: &PodState) -> bool {
+    matches!(state, PodState::Ready { .. })
 }
 
 /// Whether two states are of one life of the containers, judged alike by kubelet.
@@ -216,6 +222,15 @@ mod tests {
                 "refused us",
                 Some(known(ready(), Health::Probed)),
                 ready(),
+                Health::Probed,
+            ),
+            (
+                "ready, and started again",
+                Some(known(ready(), Health::Healthy)),
+                PodState::Ready {
+                    address: "10.0.0.1:8012".parse().unwrap(),
+                    restarts: 1,
+                },
                 Health::Probed,
             ),
             (

@@ -1,13 +1,9 @@
-//! What a request costs while it waits, and what it takes to turn one away.
-
-use std::time::Duration;
+//! What a request costs while it waits.
 
 use http::{Request, Version};
 use http_body::Body as _;
-use http_body_util::BodyExt;
 use net::body::Body;
 use net::serve::{STREAM_WINDOW, head_bytes};
-use tokio::time::timeout;
 
 /// The task of a request, its connection and their buffers, as measured: 8 KiB for the task, 24 KiB for
 /// what hyper reads into.
@@ -15,9 +11,6 @@ const CONNECTION: usize = 32 * 1024;
 /// What the kernel takes of a body that nobody reads: the first receive window. It only grows when
 /// somebody reads, and it counts as memory of our container.
 const RECEIVE_WINDOW: usize = 64 * 1024;
-/// A refused client that sends more, or for longer, is cut off.
-const MOST_DISCARDED: usize = 256 * 1024;
-const LONGEST_DISCARD: Duration = Duration::from_secs(2);
 
 /// Bytes that a request costs us while it waits: the head, its connection, and what the client can
 /// send of the body meanwhile.
@@ -29,28 +22,6 @@ pub(super) fn waiting(request: &Request<Body>) -> usize {
     let body = request.body().size_hint().upper();
     let body = body.and_then(|bytes| usize::try_from(bytes).ok());
     CONNECTION + head_bytes(request) + body.unwrap_or(window).min(window)
-}
-
-/// Reads what a refused client still sends. A connection that is closed with bytes unread resets, and
-/// the client may never see the answer.
-pub(super) fn discard(mut body: Body) {
-    if body.is_end_stream() {
-        return;
-    }
-    tokio::spawn(async move {
-        let all = async {
-            let mut left = MOST_DISCARDED;
-            while let Some(Ok(frame)) = body.frame().await {
-                let bytes = frame.data_ref().map_or(0, bytes::Bytes::len);
-                match left.checked_sub(bytes) {
-                    Some(rest) => left = rest,
-                    None => return,
-                }
-            }
-        };
-        // Who is slower is cut off.
-        let _ = timeout(LONGEST_DISCARD, all).await;
-    });
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use crds::revision::AppProtocol;
 use http::{HeaderName, Request, Response};
 use net::body::Body;
+use net::contract::header;
 use net::forward::{self, Upgrade};
+use net::resend::Original;
 use net::upstream::{NotSentError, Protocol, SendError, Upstream};
 use tokio::time::Instant;
 use tracing::debug;
@@ -39,13 +41,7 @@ pub(super) async fn forward(
     let bytes = cost::waiting(&request);
     let mut turn = None;
     loop {
-        let ticket = match member.throttle().acquire(turn, bytes).await {
-            Ok(ticket) => ticket,
-            Err(refused) => {
-                cost::discard(request.into_body());
-                return Err(refused.into());
-            }
-        };
+        let ticket = member.throttle().acquire(turn, bytes).await?;
         let granted = match ticket.start() {
             Start::Warm => None,
             Start::Cold => {
@@ -54,8 +50,8 @@ pub(super) async fn forward(
             }
         };
         ticket.name_slot(request.headers_mut());
-        match ticket.backend().upstream().send(protocol, request).await {
-            Ok(mut response) => {
+        match attempt(&ticket, protocol, request).await {
+            Attempt::Answered(mut response) => {
                 if let Some(granted) = granted {
                     let cold = ColdStart {
                         arrived: start,
@@ -69,17 +65,52 @@ pub(super) async fn forward(
                 }
                 return Ok((response, ticket));
             }
-            Err(SendError::NotSent {
-                request: unsent,
-                source,
-            }) if !matches!(source, NotSentError::Host) => {
-                debug!(revision = %member.id(), error = %source, "pod took no request");
+            Attempt::Back(back) => {
                 member.suspect(ticket.backend());
                 turn = Some(ticket.turn());
-                request = *unsent;
+                request = back;
             }
-            Err(final_error) => return Err(Refusal::from(&final_error)),
+            Attempt::Failed(refusal) => return Err(refusal),
         }
+    }
+}
+
+/// What came of sending a request to a pod.
+enum Attempt {
+    Answered(Response<Body>),
+    /// Its app can't have seen it.
+    Back(Request<Body>),
+    Failed(Refusal),
+}
+
+async fn attempt(ticket: &Ticket, protocol: Protocol, request: Request<Body>) -> Attempt {
+    let (original, request) = Original::of(request);
+    let error = match ticket.backend().upstream().send(protocol, request).await {
+        Ok(mut response) => {
+            if response.headers_mut().remove(header::NOT_REACHED).is_none() {
+                return Attempt::Answered(response);
+            }
+            debug!(pod = %ticket.backend().upstream().addr(), "pod has no app");
+            return match original.take_back() {
+                Some(request) => Attempt::Back(request),
+                None => Attempt::Answered(response),
+            };
+        }
+        Err(error) => error,
+    };
+    let refusal = Refusal::from(&error);
+    match error {
+        SendError::NotSent {
+            source: source @ (NotSentError::Dial(_) | NotSentError::Closed(_)),
+            ..
+        } => {
+            debug!(error = %source, "pod took no request");
+            // Nothing of it was read, so there is nothing that could be too long.
+            original
+                .take_back()
+                .map_or(Attempt::Failed(refusal), Attempt::Back)
+        }
+        SendError::NotSent { .. } | SendError::Interrupted { .. } => Attempt::Failed(refusal),
     }
 }
 

@@ -6,13 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
+use net::slots::TURN;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-
-/// How long a replica with a line of its own keeps a slot that others wait for. Each change of hands
-/// leaves the slot idle for about a round trip, so there must not be too many of them.
-const TURN: Duration = Duration::from_millis(100);
 
 /// The slots of one pod.
 #[derive(Debug, Default)]

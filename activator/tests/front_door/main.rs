@@ -4,6 +4,7 @@
 mod announcements;
 mod cold;
 mod mapping;
+mod no_app;
 mod overload;
 mod tls;
 mod world;

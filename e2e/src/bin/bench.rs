@@ -8,7 +8,6 @@ mod bench {
     pub(crate) mod fleet;
     pub(crate) mod overload;
     pub(crate) mod plain;
-    pub(crate) mod process;
     pub(crate) mod scaling;
     pub(crate) mod table;
     pub(crate) mod warm;

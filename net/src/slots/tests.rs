@@ -1,9 +1,9 @@
 use futures::FutureExt as _;
 use http::HeaderValue;
 use http_body_util::BodyExt as _;
-use tokio::time::sleep;
+use tokio::time::{advance, sleep};
 
-use super::{FORBEARANCE, Loan, Slot, Slots};
+use super::{FORBEARANCE, GRACE, Loan, Slot, Slots, TURN};
 use crate::breaker::Breaker;
 
 fn slots(limit: usize) -> Slots {
@@ -102,4 +102,26 @@ async fn idle_slot_is_taken_from_a_borrower_that_does_not_give_it_back() {
     assert!(loan.frame().await.is_none());
     drop(loan);
     next.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn next_one_has_the_slot_as_soon_as_a_request_ends_after_the_turn() {
+    for (time, over) in [(TURN / 2, false), (TURN + GRACE, true)] {
+        let slots = slots(1);
+        let mine = id("x");
+        let mut loan = slots.lend(id("x")).await.unwrap();
+        let slot = slots.enter(Some(&mine)).await.unwrap();
+        let mut next = Box::pin(slots.lend(id("y")));
+        assert!(next.as_mut().now_or_never().is_none());
+        assert!(is_wanted(&mut loan));
+        advance(time).await;
+        drop(slot);
+        let lent = next.as_mut().now_or_never();
+        assert_eq!(lent.is_some(), over, "{time:?}");
+        let ended = loan.frame().now_or_never();
+        assert_eq!(ended.is_some_and(|frame| frame.is_none()), over, "{time:?}");
+        let mut again = Box::pin(slots.enter(Some(&mine)));
+        let again = again.as_mut().now_or_never();
+        assert_eq!(again.is_some(), !over, "{time:?}");
+    }
 }

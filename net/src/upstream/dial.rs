@@ -8,7 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::UpstreamSettings;
+use super::{UpstreamSettings, stream::Patient};
 use crate::body::Body;
 
 /// Why there is no connection.
@@ -47,7 +47,7 @@ pub(super) async fn dial_http1(
     let stream = dial_tcp(addr, settings).await?;
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_BUFFER)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Patient::new(stream)))
         .await
         .map_err(|source| DialError::Handshake { addr, source })?;
     tokio::spawn(async move {

@@ -121,6 +121,28 @@ async fn connection_that_dies_with_the_request_is_no_reason_to_send_it_again() {
 }
 
 #[tokio::test]
+async fn request_that_a_reused_connection_swallowed_counts_as_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let mut buffer = [0; 1024];
+        let _ = stream.read(&mut buffer).await;
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        stream.write_all(answer).await.unwrap();
+        let _ = stream.read(&mut buffer).await;
+    });
+    let upstream = upstream(address);
+    upstream.send(Protocol::Http1, get("/")).await.unwrap();
+    let outcome = upstream.send(Protocol::Http1, get("/")).await;
+    assert!(
+        matches!(outcome, Err(SendError::Interrupted { .. })),
+        "{outcome:?}"
+    );
+}
+
+#[tokio::test]
 async fn slow_connect_is_given_up() {
     // A listener with a full backlog answers no SYN.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();

@@ -4,6 +4,7 @@
 
 mod bounds;
 mod connections;
+mod early;
 mod frames;
 mod passing;
 mod support;

@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use hyper::{body::Incoming, service::service_fn};
 use net::{
     body::Body,
-    forward::{forward, hold},
+    forward::{finish, hold, prepare},
     refusal::Refusal,
     serve::{ServeSettings, serve},
     upstream::{Protocol, Upstream, UpstreamSettings},
@@ -65,9 +65,12 @@ pub(crate) async fn bounded_proxy(
     bounded(settings, move |_, request| {
         let (upstream, guard) = (Arc::clone(&upstream), Arc::clone(&guard));
         async move {
-            let protocol = Protocol::of(&request);
-            match forward(&upstream, protocol, request.map(Body::from)).await {
-                Ok(response) => hold(response, Arc::clone(&*guard)).map(Body::boxed),
+            let (protocol, mut request) = (Protocol::of(&request), request.map(Body::from));
+            let upgrade = prepare(&mut request);
+            match upstream.send(protocol, request).await {
+                Ok(response) => {
+                    hold(finish(response, upgrade), Arc::clone(&*guard)).map(Body::boxed)
+                }
                 Err(error) => Refusal::from(&error).into_response(),
             }
         }

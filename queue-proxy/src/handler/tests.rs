@@ -31,6 +31,8 @@ use tokio::{
 use super::Handler;
 use crate::{args::Args, process};
 
+mod no_app;
+
 const SOON: Duration = Duration::from_secs(5);
 
 /// What the app does, by path. `open` lets the requests to `/wait` go on.
@@ -78,6 +80,13 @@ impl App {
                 *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
                 let websocket = HeaderValue::from_static("websocket");
                 response.headers_mut().insert("upgrade", websocket);
+                response
+            }
+            "/lie" => {
+                let mut response = Response::new(Body::Empty);
+                *response.status_mut() = StatusCode::BAD_GATEWAY;
+                let app = HeaderValue::from_static("app");
+                response.headers_mut().insert("k-not-reached", app);
                 response
             }
             _ => Response::new(Body::from("ok")),

@@ -1,5 +1,6 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use net::upstream::{Upstream, UpstreamSettings};
 use tokio::{net::TcpListener, time::Instant};
 
 use super::{PATIENCE, Readiness, step};
@@ -11,10 +12,18 @@ async fn free_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
+fn app(port: u16) -> Arc<Upstream> {
+    Upstream::new(([127, 0, 0, 1], port).into(), UpstreamSettings::default())
+}
+
+fn of_port(port: u16) -> Readiness {
+    Readiness::new(Checks::of_port(port), app(port))
+}
+
 #[tokio::test]
 async fn question_waits_for_an_app_that_starts() {
     let port = free_port().await;
-    let readiness = Readiness::new(Checks::of_port(port));
+    let readiness = of_port(port);
     let watcher = readiness.clone();
     tokio::spawn(async move { watcher.watch_start().await });
     let (asker, asked) = (readiness.clone(), Instant::now());
@@ -28,7 +37,7 @@ async fn question_waits_for_an_app_that_starts() {
 #[tokio::test]
 async fn app_that_stops_listening_is_not_ready() {
     let app = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let readiness = Readiness::new(Checks::of_port(app.local_addr().unwrap().port()));
+    let readiness = of_port(app.local_addr().unwrap().port());
     readiness.watch_start().await;
     drop(app);
     // Within its patience the answer is the last one while that is fresh, then a new one.
@@ -38,9 +47,31 @@ async fn app_that_stops_listening_is_not_ready() {
     assert!(!readiness.ask().await);
 }
 
+#[tokio::test]
+async fn app_that_a_request_missed_is_not_ready_whatever_another_port_says() {
+    let (health, port) = (
+        TcpListener::bind("127.0.0.1:0").await.unwrap(),
+        free_port().await,
+    );
+    let spec = format!(
+        r#"{{"tcpSocket":{{"port":{}}},"periodSeconds":1}}"#,
+        health.local_addr().unwrap().port()
+    );
+    let check = Check::try_from_spec(serde_json::from_str(&spec).unwrap(), port).unwrap();
+    let readiness = Readiness::new(Checks::new(vec![check]), app(port));
+    readiness.watch_start().await;
+    assert!(readiness.ask().await);
+    readiness.app_is_gone();
+    assert!(!readiness.ask().await);
+    let _app = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    // What was answered last is news for a moment only.
+    readiness.app_is_gone();
+    assert!(readiness.ask().await);
+}
+
 #[tokio::test(start_paused = true)]
 async fn app_that_never_listens_is_not_ready_after_our_patience() {
-    let readiness = Readiness::new(Checks::of_port(1));
+    let readiness = of_port(1);
     let asked = Instant::now();
     assert!(!readiness.ask().await);
     assert_eq!(asked.elapsed(), PATIENCE);
@@ -50,7 +81,7 @@ async fn app_that_never_listens_is_not_ready_after_our_patience() {
 async fn periodic_probe_is_asked_once_per_question() {
     let spec = serde_json::from_str(r#"{"tcpSocket":{},"periodSeconds":1,"timeoutSeconds":3}"#);
     let check = Check::try_from_spec(spec.unwrap(), 1).unwrap();
-    let readiness = Readiness::new(Checks::new(vec![check]));
+    let readiness = Readiness::new(Checks::new(vec![check]), app(1));
     // It was ready once; nothing listens on port 1 any more.
     readiness.answered(true);
     tokio::time::advance(Duration::from_secs(1)).await;

@@ -7,6 +7,7 @@ use e2e::client::Gateway;
 use e2e::cluster::SYSTEM;
 use e2e::load::Load;
 use e2e::namespace::Space;
+use e2e::process::{Used, used};
 use e2e::service::{Wanted, host};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -14,7 +15,6 @@ use kube::api::ListParams;
 
 use super::envoy::{self, ENVOY};
 use super::plain::{Plain, Token};
-use super::process::{Used, used};
 use super::table::Table;
 
 const CONNECTIONS: usize = 32;
