@@ -167,7 +167,9 @@ async fn flood(gateway: Gateway, host: String, sent: Arc<AtomicUsize>) -> Crowd 
         let sent = Arc::clone(&sent);
         requests.spawn(async move {
             let _place = places.acquire().await;
-            let count = || drop(sent.fetch_add(1, Ordering::Relaxed));
+            let count = || {
+                sent.fetch_add(1, Ordering::Relaxed);
+            };
             timeout(HELD, ask(gateway, &head, count)).await
         });
     }
