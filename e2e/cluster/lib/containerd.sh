@@ -9,6 +9,7 @@ start_containerd() {
 }
 
 # restrict_oom_score_adj: lowering the score needs CAP_SYS_RESOURCE, and without it every sandbox fails.
+# BinaryName: crun starts a container for a third of the CPU that runc needs, and two cores are few.
 # netns_mounts_under_state_dir, Root, opt: all state lies below RUN, where `down` finds it.
 write_containerd_config() {
   write_file "$RUN/containerd.toml" <<EOF
@@ -31,6 +32,7 @@ state = "$RUN/containerd-state"
       runtime_type = "io.containerd.runc.v2"
 
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        BinaryName = "crun"
         SystemdCgroup = false
         Root = "$RUN/runc"
 

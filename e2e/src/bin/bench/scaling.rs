@@ -57,9 +57,10 @@ fn tempfile(api: &Api) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// The autoscaler that was built with us, on its own ports.
+/// The autoscaler that is in the image, on its own ports.
 fn start(config: &PathBuf) -> Result<Child> {
-    let binary = std::env::current_exe()?.with_file_name("autoscaler");
+    let binaries = std::env::var_os("FERMATA_BINARIES").context("FERMATA_BINARIES is not set")?;
+    let binary = PathBuf::from(binaries).join("autoscaler");
     Command::new(&binary)
         .arg("serve")
         .env("KUBECONFIG", config)
