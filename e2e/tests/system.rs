@@ -9,6 +9,7 @@ mod system {
     mod domain_mapping;
     mod front_door;
     mod hpa;
+    mod ingress;
     mod install;
     mod lifecycle;
     mod path;
