@@ -4,6 +4,7 @@
 mod announcements;
 mod cold;
 mod internal;
+mod limits;
 mod mapping;
 mod no_app;
 mod overload;
