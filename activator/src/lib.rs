@@ -15,6 +15,8 @@ pub mod files;
 pub mod fleet;
 pub mod follow;
 pub mod handler;
+pub mod internal;
+pub mod log;
 pub mod metrics;
 pub mod pods;
 mod prober;
@@ -47,6 +49,8 @@ use crate::args::Args;
 use crate::certificates::Certificates;
 use crate::fleet::Fleet;
 use crate::handler::{Door, Handler, Transport};
+use crate::internal::Internal;
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::route::{Side, TableReader};
 use crate::serve::{Drain, Port, bind};
@@ -59,6 +63,10 @@ pub struct Activator {
     pub fleet: Arc<Fleet>,
     /// The certificates it shows: to be fed.
     pub certificates: Certificates,
+    /// The system's own connections over TLS: to be fed.
+    pub internal: Internal,
+    /// The request log: to be told whether there is one.
+    pub log: Log,
     /// The core Services that hosts may lead to: to be fed.
     pub services: Services,
     /// Hears pods that announce themselves: to be given its key.
@@ -82,6 +90,8 @@ pub struct Addresses {
     pub local_tls: SocketAddr,
     /// Requests that name their revision.
     pub revision: SocketAddr,
+    /// The same over TLS.
+    pub revision_tls: SocketAddr,
     /// Announcements of pods.
     pub announcements: SocketAddr,
 }
@@ -96,11 +106,17 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let Activator {
         fleet,
         certificates,
+        internal,
+        log,
         services,
         announcements,
         drained,
         ..
     } = build(args, live.reader(), &registry, tasks)?;
+    follow_internal(args, &client, &internal, &ready, &drained, tasks);
+    let system_maps = Api::namespaced(client.clone(), &args.system_namespace);
+    let request_log = follow::request_log(system_maps, log);
+    until(&drained, tasks, "request log", request_log);
     let ingresses = follow::ingresses(client.clone(), live, ready.gate("routes"));
     let revisions = follow::revisions(client.clone(), Arc::clone(&fleet), ready.gate("revisions"));
     let secrets = follow::secrets(client.clone(), certificates, ready.gate("certificates"));
@@ -139,6 +155,37 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Follows what the system's own connections over TLS need.
+fn follow_internal(
+    args: &Args,
+    client: &Client,
+    internal: &Internal,
+    ready: &Ready,
+    drained: &Shutdown,
+    tasks: &Tasks,
+) {
+    let with = || {
+        let namespace = args.system_namespace.clone();
+        (client.clone(), namespace, internal.clone())
+    };
+    let (client, namespace, internal) = with();
+    let gate = ready.gate("internal certificate");
+    let certificate = follow::internal_certificate(client, namespace, internal, gate);
+    until(drained, tasks, "internal certificate", certificate);
+    let (client, namespace, internal) = with();
+    let secrets =
+        follow::trusted_secrets(client, namespace, internal, ready.gate("trusted secrets"));
+    until(drained, tasks, "trusted secrets", secrets);
+    let (client, namespace, internal) = with();
+    let maps = follow::trusted_maps(
+        client,
+        namespace,
+        internal,
+        ready.gate("trusted config maps"),
+    );
+    until(drained, tasks, "trusted config maps", maps);
+}
+
 /// Fails readiness as soon as we are asked to stop, long before we do.
 async fn unready(running: Gate, shutdown: Shutdown) {
     running.open();
@@ -160,7 +207,9 @@ pub fn build(
     let metrics = Arc::new(Metrics::new(registry).context("can't register the metrics")?);
     let (reporter, reports, socket) =
         report::build(args.stats_url(), args.pod_name.clone(), &metrics.stats);
-    let fleet = Fleet::new(args.queue_bytes(), Arc::clone(&metrics));
+    let internal = Internal::new(args.tls.clone());
+    let trust = internal.trust.clone();
+    let fleet = Fleet::trusting(trust, args.queue_bytes(), Arc::clone(&metrics));
     let announcements = Announcements::new(Arc::clone(&fleet), metrics.announcements.clone());
     let drained = Shutdown::default();
     let wall = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -175,7 +224,8 @@ pub fn build(
     );
     let certificates = Certificates::default();
     let tls = Tls::new(Arc::new(certificates.by_host(table.clone())))?;
-    let services = Services::default();
+    let internal_tls = Tls::internal(Arc::new(internal.shown.clone()), &args.tls)?;
+    let (services, log) = (Services::default(), Log::default());
     let handler = Arc::new(Handler {
         table,
         certificates: certificates.clone(),
@@ -185,8 +235,9 @@ pub fn build(
         cluster_domain: args.cluster_domain.clone(),
         shutdown: tasks.shutdown().clone(),
         head: args.bounds.head,
+        log: log.clone(),
     });
-    let ports = Ports::open(args, &tls)?;
+    let ports = Ports::open(args, &tls, internal_tls)?;
     let heard = bind(SocketAddr::new(args.bind_ip, args.announcements_port))?;
     let addresses = ports.addresses(heard.local_addr()?)?;
     if args.announcements {
@@ -210,6 +261,8 @@ pub fn build(
     Ok(Activator {
         fleet,
         certificates,
+        internal,
+        log,
         services,
         announcements,
         addresses,
@@ -225,12 +278,13 @@ struct Ports {
     local_tls: Port,
     revision: Port,
     h2c: Port,
+    revision_tls: Port,
 }
 
 // === impl Ports ===
 
 impl Ports {
-    fn open(args: &Args, tls: &Tls) -> anyhow::Result<Self> {
+    fn open(args: &Args, tls: &Tls, internal: Tls) -> anyhow::Result<Self> {
         let door = Door::Ingress;
         let (plain, encrypted) = (Transport::Plain, Transport::Tls);
         let (outside, inside) = (Side::External, Side::Local);
@@ -241,8 +295,10 @@ impl Ports {
             local: open(args, args.local_http_port, door(inside, plain))?,
             local_tls: open(args, args.local_https_port, door(inside, encrypted))?
                 .over(tls.clone()),
-            revision: open(args, args.revision_http1_port, Door::Revision)?,
-            h2c: open(args, args.revision_h2c_port, Door::Revision)?,
+            revision: open(args, args.revision_http1_port, Door::Revision(plain))?,
+            h2c: open(args, args.revision_h2c_port, Door::Revision(plain))?,
+            revision_tls: open(args, args.revision_https_port, Door::Revision(encrypted))?
+                .over(internal),
         })
     }
 
@@ -253,11 +309,12 @@ impl Ports {
             local: self.local.address()?,
             local_tls: self.local_tls.address()?,
             revision: self.revision.address()?,
+            revision_tls: self.revision_tls.address()?,
             announcements,
         })
     }
 
-    fn all(self) -> [Port; 6] {
+    fn all(self) -> [Port; 7] {
         [
             self.external,
             self.external_tls,
@@ -265,6 +322,7 @@ impl Ports {
             self.local_tls,
             self.revision,
             self.h2c,
+            self.revision_tls,
         ]
     }
 }

@@ -3,6 +3,7 @@
 
 mod announcements;
 mod cold;
+mod internal;
 mod mapping;
 mod no_app;
 mod overload;
