@@ -1,11 +1,12 @@
 //! The command line.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use crate::{explain, hpa, serve};
+use crate::{explain, hpa, replay, serve};
 
 /// Name of the process in its logs.
 const COMPONENT: &str = "autoscaler";
@@ -28,13 +29,15 @@ enum Command {
     Hpa(hpa::Options),
     /// Tell why a revision has the number of pods that it has.
     Explain(explain::Options),
+    /// Tell what would have happened: a trace of requests, played to the decisions without a cluster.
+    Replay(replay::Options),
 }
 
 impl Args {
     /// Does what the command line says.
     ///
     /// # Errors
-    /// When the process can't start, or there is no explanation.
+    /// When the process can't start.
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(options) => {
@@ -45,11 +48,24 @@ impl Args {
                 runtime::log::init(COMPONENT);
                 hpa::run(options).await.context("can't start")
             }
-            // No log: standard output is for the answer.
-            Command::Explain(options) => {
-                print!("{}", explain::run(options).await?);
-                Ok(ExitCode::SUCCESS)
-            }
+            Command::Explain(options) => Ok(print_answer(explain::run(options).await)),
+            Command::Replay(options) => Ok(print_answer(replay::run(&options))),
+        }
+    }
+}
+
+/// The answer to a person: no log, no backtrace.
+fn print_answer(answer: Result<String, impl Into<anyhow::Error>>) -> ExitCode {
+    match answer {
+        Ok(text) => {
+            // Whoever has read enough may close the pipe.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            // All causes in a line.
+            eprintln!("error: {:#}", error.into());
+            ExitCode::FAILURE
         }
     }
 }
