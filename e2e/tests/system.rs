@@ -7,6 +7,7 @@ mod system {
     mod api;
     mod bad_input;
     mod domain_mapping;
+    mod explain;
     mod front_door;
     mod hpa;
     mod ingress;
