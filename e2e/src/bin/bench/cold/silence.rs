@@ -29,7 +29,9 @@ impl Silence {
         let service: Service = services.get(name::ANNOUNCEMENT_SERVICE).await?;
         let selector = service.spec.and_then(|spec| spec.selector);
         let selector = selector.context("the Service for announcements selects nobody")?;
-        let nobody = selector.keys().map(|key| (key.clone(), "nobody".to_owned()));
+        let nobody = selector
+            .keys()
+            .map(|key| (key.clone(), "nobody".to_owned()));
         write(&services, &nobody.collect()).await?;
         Ok(Self { services, selector })
     }
