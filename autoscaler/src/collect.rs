@@ -2,6 +2,8 @@
 //! (contract/data-plane 1.9). A report takes effect in the task that reads it, and is passed on to
 //! the other replicas, which connect to a path of their own.
 
+mod backlog;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
+use futures::FutureExt;
 use jiff::Timestamp;
 use net::contract::user_agent;
 use net::stat::{Stat, WireStatMessage, WireStatMessages};
@@ -134,7 +137,12 @@ async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
                 continue;
             }
             frame = socket.recv() => match frame {
-                Some(Ok(Message::Binary(bytes))) => desk.take(&bytes, teller, Timestamp::now()),
+                Some(Ok(Message::Binary(first))) => {
+                    let frames = with_those_behind(first, &mut socket);
+                    for (frame, at) in backlog::dated(frames, Timestamp::now()) {
+                        desk.take(frame, teller, at);
+                    }
+                }
                 Some(Ok(Message::Close(_))) | None => return,
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return debug!(%error, "stream of statistics broke"),
@@ -151,6 +159,25 @@ async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
         }
         missed = 0;
     }
+}
+
+/// The reports of this frame, and those that lie ready behind it. What ends the stream is met again.
+fn with_those_behind(first: Bytes, socket: &mut WebSocket) -> Vec<WireStatMessages> {
+    let mut frames: Vec<_> = decoded(&first).into_iter().collect();
+    while frames.len() < backlog::MOST
+        && let Some(Some(Ok(message))) = socket.recv().now_or_never()
+    {
+        if let Message::Binary(next) = message {
+            frames.extend(decoded(&next));
+        }
+    }
+    frames
+}
+
+fn decoded(frame: &[u8]) -> Option<WireStatMessages> {
+    WireStatMessages::decode(frame)
+        .inspect_err(|error| warn!(%error, "a report can't be read"))
+        .ok()
 }
 
 /// Tells another replica what it may have missed.
@@ -188,11 +215,8 @@ impl Teller {
 
 impl Desk {
     /// Takes one frame of reports.
-    fn take(&self, frame: &[u8], teller: Teller, now: Timestamp) {
-        let reports = match WireStatMessages::decode(frame) {
-            Ok(reports) => reports.messages,
-            Err(error) => return warn!(%error, "a report can't be read"),
-        };
+    fn take(&self, frame: WireStatMessages, teller: Teller, now: Timestamp) {
+        let reports = frame.messages;
         if teller == Teller::Peer && reports.is_empty() {
             self.ledger.relayed(now);
         }
