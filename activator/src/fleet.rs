@@ -152,7 +152,7 @@ impl Fleet {
         let new = || {
             let (budget, probes) = (Arc::clone(&self.budget), self.probes.clone());
             let slow = self.slow.clone();
-            Member::new(id.clone(), budget, &self.metrics, probes, slow)
+            Member::new(id.clone(), budget, probes, slow)
         };
         Arc::clone(self.members.write().entry(id.clone()).or_insert_with(new))
     }

@@ -302,14 +302,13 @@ impl Handler {
         let start = Instant::now();
         let deadline = Deadline::new(known.settings.limits, start, TIMED_OUT);
         let present = self.reporter.enter(&member, start);
-        let method = request.method().clone();
-        let mut books = Books::open(present, Arc::clone(&known), method, start);
+        let mut books = Books::open(present, Arc::clone(&known), &request, start);
         let answered = {
             // Pinned here, and not moved on: each move would keep its room in every connection.
             let answer = pin!(async {
                 match forward(&member, &known, protocol, request, start).await {
-                    Ok((response, ticket)) => {
-                        books.sent(ticket);
+                    Ok((response, ticket, active)) => {
+                        books.sent(ticket, active);
                         forward::finish(response, upgrade)
                     }
                     Err(refusal) => refusal.into_response(),
@@ -319,7 +318,7 @@ impl Handler {
         };
         match answered {
             Ok(response) => {
-                books.answered(response.status());
+                books.answered(&response);
                 forward::hold(response, books).map(|body| {
                     if body.is_end_stream() {
                         Body::Empty
@@ -330,7 +329,7 @@ impl Handler {
             }
             Err(TimedOut(text)) => {
                 let response = Shared::TimedOut(text).into_response();
-                books.answered(response.status());
+                books.answered(&response);
                 response
             }
         }

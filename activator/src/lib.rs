@@ -27,6 +27,7 @@ pub mod throttle;
 pub mod watch;
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -38,6 +39,8 @@ use net::tls::Tls;
 use prometheus::Registry;
 use runtime::admin::{self, Admin};
 use runtime::kube::event::Recorder;
+use runtime::kube::settings;
+use runtime::metrics::OldNames;
 use runtime::ready::{Gate, Ready};
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
@@ -61,6 +64,8 @@ pub struct Activator {
     pub certificates: Certificates,
     /// The core Services that hosts may lead to: to be fed.
     pub services: Services,
+    /// Whether metrics have their old names, too: to be fed.
+    pub old_names: OldNames,
     /// Hears pods that announce themselves: to be given its key.
     pub announcements: Announcements,
     /// Where it listens.
@@ -98,6 +103,7 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
         certificates,
         services,
         announcements,
+        old_names,
         drained,
         ..
     } = build(args, live.reader(), &registry, tasks)?;
@@ -109,6 +115,7 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let key = follow::announcement_key(system_secrets, announcements);
     let pod_name = Some(args.pod_name.clone());
     let events = Recorder::start(tasks, client.clone(), "fermata-activator", pod_name);
+    let names = old_names_as_set(tasks.clone(), client.clone(), args, old_names);
     let slow_starts = follow::slow_starts(Arc::clone(&fleet), events);
     let pods = follow::pods(client, fleet, ready.gate("pods"));
     until(&drained, tasks, "ingresses", ingresses);
@@ -118,6 +125,7 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     until(&drained, tasks, "announcement key", key);
     until(&drained, tasks, "pods", pods);
     until(&drained, tasks, "slow starts", slow_starts);
+    until(&drained, tasks, "names of metrics", names);
     until(
         &drained,
         tasks,
@@ -139,12 +147,27 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Follows config-observability. Requests don't wait for it: who starts shows current names meanwhile.
+fn old_names_as_set(
+    tasks: Tasks,
+    client: Client,
+    args: &Args,
+    old_names: OldNames,
+) -> impl Future<Output = ()> + use<> {
+    let namespace = args.system_namespace.clone();
+    async move {
+        let settings = settings::watch(&tasks, &client, &namespace).await;
+        settings::follow_old_names(&tasks, settings, "activator", old_names);
+        pending().await
+    }
+}
+
 /// Fails readiness as soon as we are asked to stop, long before we do.
 async fn unready(running: Gate, shutdown: Shutdown) {
     running.open();
     shutdown.wait().await;
     running.close();
-    std::future::pending().await
+    pending().await
 }
 
 /// Binds the ports of requests and serves what `table` says from revisions that the caller feeds.
@@ -157,11 +180,12 @@ pub fn build(
     registry: &Registry,
     tasks: &Tasks,
 ) -> anyhow::Result<Activator> {
-    let metrics = Arc::new(Metrics::new(registry).context("can't register the metrics")?);
+    let metrics = Arc::new(Metrics::new(registry, &args.pod_name).context("can't register the metrics")?);
     let (reporter, reports, socket) =
         report::build(args.stats_url(), args.pod_name.clone(), &metrics.stats);
     let fleet = Fleet::new(args.queue_bytes(), Arc::clone(&metrics));
     let announcements = Announcements::new(Arc::clone(&fleet), metrics.announcements.clone());
+    let old_names = metrics.old.clone();
     let drained = Shutdown::default();
     let wall = SystemTime::now().duration_since(UNIX_EPOCH);
     let reports = reports.run(wall.unwrap_or_default());
@@ -212,6 +236,7 @@ pub fn build(
         certificates,
         services,
         announcements,
+        old_names,
         addresses,
         drained,
     })
