@@ -180,7 +180,8 @@ pub fn build(
     registry: &Registry,
     tasks: &Tasks,
 ) -> anyhow::Result<Activator> {
-    let metrics = Arc::new(Metrics::new(registry, &args.pod_name).context("can't register the metrics")?);
+    let metrics =
+        Arc::new(Metrics::new(registry, &args.pod_name).context("can't register the metrics")?);
     let (reporter, reports, socket) =
         report::build(args.stats_url(), args.pod_name.clone(), &metrics.stats);
     let fleet = Fleet::new(args.queue_bytes(), Arc::clone(&metrics));

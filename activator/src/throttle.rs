@@ -109,11 +109,7 @@ struct Waiting<'a> {
 
 impl Throttle {
     /// A line without pods.
-    pub fn new(
-        id: RevisionId,
-        limit: Option<NonZeroU32>,
-        budget: Arc<Budget>,
-    ) -> Arc<Self> {
+    pub fn new(id: RevisionId, limit: Option<NonZeroU32>, budget: Arc<Budget>) -> Arc<Self> {
         let state = State {
             limit,
             backends: Vec::new(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus::Registry;
-use runtime::metrics::{Families, OldNames, Rendered, Source, Times};
+use runtime::metrics::{Families, Label, OldNames, Rendered, Source, Times};
 
 use crate::decide::{Decision, Load};
 use crate::pods::PodCounts;
@@ -255,12 +255,12 @@ impl Row {
 }
 
 /// Labels with their values.
-fn pairs(names: [&'static str; 4], values: &Labels) -> Vec<(&'static str, &str)> {
+fn pairs<'a>(names: [&'static str; 4], values: &'a Labels) -> Vec<Label<'a>> {
     let values = values.iter().map(String::as_str);
     names.into_iter().zip(values).collect()
 }
 
-fn without_revision(names: [&'static str; 4], values: &Labels) -> Vec<(&'static str, &str)> {
+fn without_revision<'a>(names: [&'static str; 4], values: &'a Labels) -> Vec<Label<'a>> {
     let mut pairs = pairs(names, values);
     pairs.remove(REVISION);
     pairs

@@ -212,7 +212,9 @@ fn named(name: &str) -> ObjectMeta {
 /// As a query of a URL has it.
 fn encoded(text: &str) -> String {
     let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            char::from(byte).to_string()
+        }
         other => format!("%{other:02X}"),
     };
     text.bytes().map(byte).collect()
@@ -224,6 +226,9 @@ mod tests {
 
     #[test]
     fn queries_survive_their_way_in_a_url() {
-        assert_eq!(encoded("sum(a_b{c=~\"2..\"})"), "sum%28a_b%7Bc%3D~%222..%22%7D%29".replace('~', "%7E"));
+        assert_eq!(
+            encoded("sum(a_b{c=~\"2..\"})"),
+            "sum%28a_b%7Bc%3D~%222..%22%7D%29".replace('~', "%7E")
+        );
     }
 }

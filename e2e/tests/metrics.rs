@@ -146,8 +146,16 @@ fn before(space: &Space) -> Vec<Query> {
     let (pods, sent) = (f64::from(PODS), REQUESTS as f64);
     let milliseconds = WORK.as_secs_f64() * 1000.0;
     vec![
-        exactly("pods asked for", format!("sum(autoscaler_requested_pods{{{of}}})"), pods),
-        exactly("pods there", format!("sum(autoscaler_actual_pods{{{of}}})"), pods),
+        exactly(
+            "pods asked for",
+            format!("sum(autoscaler_requested_pods{{{of}}})"),
+            pods,
+        ),
+        exactly(
+            "pods there",
+            format!("sum(autoscaler_actual_pods{{{of}}})"),
+            pods,
+        ),
         within(
             "requests by status in a minute",
             format!("round(sum(increase(activator_request_count{{{of}}}[1m])) by (response_code))"),
@@ -156,17 +164,23 @@ fn before(space: &Space) -> Vec<Query> {
         ),
         exactly(
             "share of answers that are not 5xx",
-            format!("sum(rate(activator_request_count{{response_code_class!=\"5xx\",{of}}}[1m])) / sum(rate(activator_request_count{{{of}}}[1m]))"),
+            format!(
+                "sum(rate(activator_request_count{{response_code_class!=\"5xx\",{of}}}[1m])) / sum(rate(activator_request_count{{{of}}}[1m]))"
+            ),
             1.0,
         ),
         within(
             "p95 at the activator, milliseconds",
-            format!("label_replace(histogram_quantile(0.95, sum(rate(activator_request_latencies_bucket{{{of}}}[1m])) by (revision_name, le)), \"revision_name\", \"$2\", \"revision_name\", \"{SERVICE}(-+)(.*)\")"),
+            format!(
+                "label_replace(histogram_quantile(0.95, sum(rate(activator_request_latencies_bucket{{{of}}}[1m])) by (revision_name, le)), \"revision_name\", \"$2\", \"revision_name\", \"{SERVICE}(-+)(.*)\")"
+            ),
             milliseconds..=500.0,
         ),
         within(
             "p95 of the app, milliseconds",
-            format!("histogram_quantile(0.95, sum(rate(revision_app_request_latencies_bucket{{{of}}}[1m])) by (le))"),
+            format!(
+                "histogram_quantile(0.95, sum(rate(revision_app_request_latencies_bucket{{{of}}}[1m])) by (le))"
+            ),
             100.0..=200.0,
         ),
         exactly(

@@ -8,7 +8,9 @@ use net::{
     contract::{header, name},
     slots::Slots,
 };
-use runtime::metrics::{Answer, Calls, Exchange, Exchanges, Families, Label, OldCounts, OldNames, STATUS};
+use runtime::metrics::{
+    Answer, Calls, Exchange, Exchanges, Families, Label, OldCounts, OldNames, STATUS,
+};
 
 use crate::args::Identity;
 

@@ -117,7 +117,8 @@ fn scrapes_are_counted_by_configuration_as_long_as_it_has_revisions() {
         gauges.scraped(Duration::from_millis(3));
     }
     drop(revision);
-    let of = "{k8s_namespace_name=\"shop\",kn_configuration_name=\"cart\",kn_service_name=\"cart\"}";
+    let of =
+        "{k8s_namespace_name=\"shop\",kn_configuration_name=\"cart\",kn_service_name=\"cart\"}";
     let count = format!("kn_autoscaler_scrape_duration_seconds_count{of} 2");
     assert!(page(&registry).contains(&count), "{}", page(&registry));
     drop(next);

@@ -28,6 +28,7 @@ find_parts() {
   ETCD_BIN=$(part_dir etcd)
   COREDNS_DIR=$(part_dir coredns "$HERE/image")
   PAUSE_DIR=$(part_dir pause "$HERE/image")
+  CRUN_DIR=$(part_dir crun)
   METRICS_BIN=$(part_dir metrics-server)
   KUBECTL=$KUBERNETES_BIN/kubectl
 }
@@ -35,6 +36,7 @@ find_parts() {
 build_parts() {
   find_parts
   build_part pause "$PAUSE_DIR" build_pause "a second"
+  build_part crun "$CRUN_DIR" build_crun "a second"
   build_part etcd "$ETCD_BIN" build_etcd "half a minute"
   build_part coredns "$COREDNS_DIR" build_coredns "one to two minutes"
   build_part kubernetes "$KUBERNETES_BIN" build_kubernetes "four to seven minutes on two cores"
@@ -80,3 +82,5 @@ build_pause() {
   gcc -static -Os -s -o "$1/pause" pause.c &&
     "$HERE/image" --archive "$1/image.tar" localhost/pause:1 "$1/pause"
 }
+
+build_crun() { gcc -static -Os -s -o "$1/crun" crun.c; }

@@ -9,7 +9,8 @@ start_containerd() {
 }
 
 # restrict_oom_score_adj: lowering the score needs CAP_SYS_RESOURCE, and without it every sandbox fails.
-# BinaryName: crun starts a container for a third of the CPU that runc needs, and two cores are few.
+# BinaryName: crun starts a container for a third of the CPU that runc needs, and two cores are few. It
+# is started by parts/crun, for machines with both kinds of cgroups.
 # netns_mounts_under_state_dir, Root, opt: all state lies below RUN, where `down` finds it.
 write_containerd_config() {
   write_file "$RUN/containerd.toml" <<EOF
@@ -32,7 +33,7 @@ state = "$RUN/containerd-state"
       runtime_type = "io.containerd.runc.v2"
 
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
-        BinaryName = "crun"
+        BinaryName = "$CRUN_DIR/crun"
         SystemdCgroup = false
         Root = "$RUN/runc"
 

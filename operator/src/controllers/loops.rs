@@ -70,7 +70,10 @@ impl Loop {
 
     /// What its work is called in metrics: upstream's name, which dashboards ask for.
     fn queue_name(self) -> String {
-        format!("knative.dev.serving.pkg.reconciler.{}.Reconciler", self.name())
+        format!(
+            "knative.dev.serving.pkg.reconciler.{}.Reconciler",
+            self.name()
+        )
     }
 
     /// What its leases begin with; upstream's names, which tools and tests know.

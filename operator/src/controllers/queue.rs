@@ -156,7 +156,12 @@ impl Queue {
     fn show_old(&self, families: &mut Families) {
         let of: Label<'_> = ("reconciler", &self.name);
         let help = "Objects that wait for a place";
-        families.gauge("controller_work_queue_depth", help, &[of], self.waiting.get());
+        families.gauge(
+            "controller_work_queue_depth",
+            help,
+            &[of],
+            self.waiting.get(),
+        );
         for (success, times) in ["false", "true"].into_iter().zip(&self.passes) {
             let Some(times) = times.milliseconds() else {
                 continue;

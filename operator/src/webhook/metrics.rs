@@ -159,7 +159,10 @@ impl Operation {
 
 fn known(names: &[&'static str], name: &str) -> &'static str {
     let mut names = names.iter();
-    names.find(|known| **known == name).copied().unwrap_or(OTHER)
+    names
+        .find(|known| **known == name)
+        .copied()
+        .unwrap_or(OTHER)
 }
 
 #[cfg(test)]
@@ -211,7 +214,12 @@ mod tests {
         let admissions = Admissions::default();
         admissions.old.set(true);
         let took = Duration::from_millis(3);
-        admissions.note(Asked::Defaulting, &request("Route"), &Verdict::allowed(), took);
+        admissions.note(
+            Asked::Defaulting,
+            &request("Route"),
+            &Verdict::allowed(),
+            took,
+        );
         let text = page(&admissions);
         let line = "webhook_request_count{admission_allowed=\"true\",kind_group=\"serving.knative.dev\",kind_kind=\"Route\",kind_version=\"v1\",request_operation=\"CREATE\",webhook_type=\"defaulting\"} 1";
         assert!(text.contains(line), "{text}");

@@ -139,7 +139,9 @@ pub struct Calls {
 impl Calls {
     /// Counts a request that was answered.
     pub fn note(&self, answer: Answer, took: Duration, old_shown: bool) {
-        self.rows.row(answer, Times::default).observe(took, old_shown);
+        self.rows
+            .row(answer, Times::default)
+            .observe(took, old_shown);
     }
 
     /// Shows them under the name that OpenTelemetry has for clients.
