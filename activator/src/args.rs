@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, Parser};
 use net::contract::{name, port};
 use net::serve::ServeSettings;
+use net::tls::{TlsSettings, TlsVariables};
 
 /// The front door of Fermata: routes requests to revisions and holds them while there is no pod.
 #[derive(Clone, Debug, Parser)]
@@ -45,6 +46,9 @@ pub struct Args {
     /// The same for revisions that speak h2c.
     #[arg(long, env = "REVISION_H2C_PORT", default_value_t = port::QUEUE_H2C)]
     pub revision_h2c_port: u16,
+    /// Port for requests that name their revision, over TLS; nobody gets in without a certificate.
+    #[arg(long, env = "REVISION_HTTPS_PORT", default_value_t = port::QUEUE_HTTPS)]
+    pub revision_https_port: u16,
     /// Port for announcements of pods.
     #[arg(long, env = "ANNOUNCEMENTS_PORT", default_value_t = port::ANNOUNCEMENTS)]
     pub announcements_port: u16,
@@ -74,6 +78,9 @@ pub struct Args {
     /// Bounds of the ports for requests. They have variables only, the same as the sidecar's.
     #[arg(skip)]
     pub bounds: ServeSettings,
+    /// What is spoken inside the system over TLS. Variables, as in Knative.
+    #[arg(skip)]
+    pub tls: TlsSettings,
 }
 
 // === impl Args ===
@@ -81,14 +88,12 @@ pub struct Args {
 impl Args {
     /// Reads the command line and the environment; ends the process when they make no sense.
     pub fn read() -> Self {
-        let bounds = ServeSettings::read(|name| std::env::var(name).ok());
-        let bounds = bounds.unwrap_or_else(|bad| {
-            Self::command()
-                .error(ErrorKind::ValueValidation, bad)
-                .exit()
-        });
+        let read = |name: &str| std::env::var(name).ok();
+        let bounds = ServeSettings::read(read).unwrap_or_else(|bad| refuse(bad));
+        let tls = TlsSettings::read(TlsVariables::ACTIVATOR, read);
         Self {
             bounds,
+            tls: tls.unwrap_or_else(|bad| refuse(bad)),
             ..Self::parse()
         }
     }
@@ -108,6 +113,12 @@ impl Args {
     pub fn queue_bytes(&self) -> usize {
         self.queue_mebibytes.saturating_mul(1024 * 1024)
     }
+}
+
+fn refuse(bad: impl std::fmt::Display) -> ! {
+    Args::command()
+        .error(ErrorKind::ValueValidation, bad)
+        .exit()
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

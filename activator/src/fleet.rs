@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use net::serve::Transport;
+use net::tls::{TlsSettings, Trust};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -29,6 +31,7 @@ pub struct Fleet {
     grown: watch::Sender<()>,
     budget: Arc<Budget>,
     metrics: Arc<Metrics>,
+    trust: Trust,
     probes: TaskTracker,
     slow: mpsc::Sender<SlowStart>,
     slow_starts: Mutex<Option<mpsc::Receiver<SlowStart>>>,
@@ -40,14 +43,21 @@ const SLOW_STARTS: usize = 64;
 // === impl Fleet ===
 
 impl Fleet {
-    /// Knows nobody yet. `queue_bytes` is what waiting requests may cost together.
+    /// Knows nobody yet, and believes no pod that is spoken to over TLS. `queue_bytes` is what waiting
+    /// requests may cost together.
     pub fn new(queue_bytes: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        Self::trusting(Trust::new(TlsSettings::default()), queue_bytes, metrics)
+    }
+
+    /// The same with authorities for those pods.
+    pub fn trusting(trust: Trust, queue_bytes: usize, metrics: Arc<Metrics>) -> Arc<Self> {
         let (slow, slow_starts) = mpsc::channel(SLOW_STARTS);
         Arc::new(Self {
             members: RwLock::default(),
             grown: watch::Sender::new(()),
             budget: Budget::new(queue_bytes),
             metrics,
+            trust,
             probes: TaskTracker::new(),
             slow,
             slow_starts: Mutex::new(Some(slow_starts)),
@@ -106,6 +116,11 @@ impl Fleet {
         self.member(id).pod_progressed(pod, birth);
     }
 
+    /// How a pod is spoken to. To be told before [`Fleet::pod_changed`].
+    pub fn pod_speaks(&self, id: &RevisionId, pod: &str, transport: Transport) {
+        self.member(id).pod_speaks(pod, transport);
+    }
+
     /// A pod is there, new or changed.
     pub fn pod_changed(&self, id: &RevisionId, pod: &str, state: PodState, now: Instant) {
         self.member(id).pod_changed(pod, state, now);
@@ -151,8 +166,8 @@ impl Fleet {
         }
         let new = || {
             let (budget, probes) = (Arc::clone(&self.budget), self.probes.clone());
-            let slow = self.slow.clone();
-            Member::new(id.clone(), budget, probes, slow)
+            let (trust, slow) = (self.trust.clone(), self.slow.clone());
+            Member::new(id.clone(), budget, trust, probes, slow)
         };
         Arc::clone(self.members.write().entry(id.clone()).or_insert_with(new))
     }

@@ -1,6 +1,9 @@
 //! The watches, and what each change means for the table and the fleet. Each task opens its gate
 //! when it has seen all that was there, so that a starting replica is not asked before it knows.
 
+mod internal;
+mod observability;
+
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
@@ -18,6 +21,9 @@ use runtime::kube::event::{EventKind, Recorder};
 use runtime::ready::Gate;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
+
+pub use internal::{internal_certificate, trusted_maps, trusted_secrets};
+pub use observability::observability;
 
 use crate::announcements::Announcements;
 use crate::certificates::{Certificates, SECRET_TYPE};
@@ -120,6 +126,7 @@ pub async fn pods(client: Client, fleet: Arc<Fleet>, synced: Gate) {
                 };
                 let (name, now) = (pod.name_any(), Now::read());
                 fleet.pod_progressed(&id, &name, Birth::told_by(&pod, now));
+                fleet.pod_speaks(&id, &name, pods::transport(&pod));
                 fleet.pod_changed(&id, &name, pods::pod_state(&pod), now.instant);
                 owners.insert(key(&*pod), id);
             }

@@ -6,7 +6,7 @@ mod onward;
 mod refusal;
 mod way;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use net::forwarded::annotate;
 use net::probe::{Dialect, dialect};
 use net::refusal::Refusal as Shared;
 use net::serve::HeadLimits;
+pub use net::serve::Transport;
 use net::timeout::{Deadline, TimedOut};
 use net::upstream::Protocol;
 use runtime::shutdown::Shutdown;
@@ -28,6 +29,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::certificates::Certificates;
 use crate::fleet::{Fleet, Known, Member};
+use crate::log::{self, Encrypted, Log};
 use crate::report::Reporter;
 use crate::revision::RevisionId;
 use crate::route::{Rule, Side, Table, TableReader, host_of};
@@ -68,6 +70,8 @@ pub struct Handler {
     pub shutdown: Shutdown,
     /// What the head of a request may be.
     pub head: HeadLimits,
+    /// Logs requests, if people want that.
+    pub log: Log,
 }
 
 /// Which kind of port a request came in at.
@@ -76,16 +80,7 @@ pub enum Door {
     /// Requests name a host.
     Ingress(Side, Transport),
     /// Requests name a revision: they come from another ingress, or by the cluster's DNS.
-    Revision,
-}
-
-/// How a request came in at a port that knows hosts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// In the open.
-    Plain,
-    /// Over TLS.
-    Tls,
+    Revision(Transport),
 }
 
 /// A request that knows where to go, without what is only for us.
@@ -106,15 +101,29 @@ struct ToRevision {
 
 impl Handler {
     /// Answers one request. Dropping the future gives up the request wherever it is.
-    pub async fn handle(&self, door: Door, peer: IpAddr, request: Request<Body>) -> Response<Body> {
+    pub async fn handle(
+        &self,
+        door: Door,
+        peer: SocketAddr,
+        request: Request<Body>,
+    ) -> Response<Body> {
         if let Err(refusal) = self.admit(&request) {
             return refusal.into_response();
         }
         if let Some(answer) = self.answer_to_probe(door, &request) {
             return answer;
         }
-        match self.route(door, peer, request).await {
-            Ok(Routed::Revision(routed)) => self.serve(routed).await,
+        let line = self.log.open(&request, peer, door.transport());
+        match self.route(door, peer.ip(), request).await {
+            Ok(Routed::Revision(routed)) => {
+                let who =
+                    line.map(|line| (line, log::identity(&routed.member, &routed.known.settings)));
+                let response = self.serve(routed).await;
+                match who {
+                    Some((line, who)) => line.of(response, who),
+                    None => response,
+                }
+            }
             Ok(Routed::Service(routed)) => self.pass_on(door, routed).await,
             Err(refusal) => refusal.into_response(),
         }
@@ -131,7 +140,7 @@ impl Handler {
         Some(match (dialect(request.headers())?, door) {
             // Users may ask with any user agent.
             (Dialect::Kubelet, Door::Ingress(..)) => return None,
-            (Dialect::Kubelet, Door::Revision) => self.health(),
+            (Dialect::Kubelet, Door::Revision(_)) => self.health(),
             (Dialect::Activator, _) => refusal::plain(StatusCode::OK, probe::ACTIVATOR),
             (Dialect::Ingress, _) => self.live_hash(door, request),
             (Dialect::Queue, _) => unexpected(probe::QUEUE),
@@ -189,7 +198,7 @@ impl Handler {
                 let dice = [rand::random(), rand::random()];
                 by_host(&self.table.load(), side, transport, &mut request, dice)
             }
-            Door::Revision => {
+            Door::Revision(_) => {
                 by_revision(&mut request, &self.cluster_domain).map(Destination::Revision)
             }
         }?;
@@ -287,7 +296,7 @@ impl Handler {
         found.ok_or_else(|| match door {
             // The host is right; what it leads to is gone (contract/control-plane 4.11).
             Door::Ingress(..) => Refusal::from(Refused::Deleted(id)),
-            Door::Revision => Refusal::no_revision(&id),
+            Door::Revision(_) => Refusal::no_revision(&id),
         })
     }
 
@@ -307,7 +316,10 @@ impl Handler {
             // Pinned here, and not moved on: each move would keep its room in every connection.
             let answer = pin!(async {
                 match forward(&member, &known, protocol, request, start).await {
-                    Ok((response, ticket, active)) => {
+                    Ok((mut response, ticket, active)) => {
+                        if ticket.backend().upstream().is_encrypted() {
+                            response.extensions_mut().insert(Encrypted);
+                        }
                         books.sent(ticket, active);
                         forward::finish(response, upgrade)
                     }
@@ -336,6 +348,16 @@ impl Handler {
     }
 }
 
+// === impl Door ===
+
+impl Door {
+    fn transport(self) -> Transport {
+        match self {
+            Self::Ingress(_, transport) | Self::Revision(transport) => transport,
+        }
+    }
+}
+
 /// Makes a request ours: without what is only for the last hop, with what the next one needs.
 fn prepare(door: Door, peer: IpAddr, request: &mut Request<Body>) -> Option<Upgrade> {
     let headers = request.headers_mut();
@@ -344,11 +366,7 @@ fn prepare(door: Door, peer: IpAddr, request: &mut Request<Body>) -> Option<Upgr
         .as_ref()
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
-    let scheme = match door {
-        Door::Ingress(_, Transport::Tls) => "https",
-        Door::Ingress(_, Transport::Plain) | Door::Revision => "http",
-    };
-    annotate(headers, peer, host, scheme);
+    annotate(headers, peer, host, door.transport().scheme());
     forward::prepare(request)
 }
 

@@ -15,6 +15,8 @@ pub mod files;
 pub mod fleet;
 pub mod follow;
 pub mod handler;
+pub mod internal;
+pub mod log;
 pub mod metrics;
 pub mod pods;
 mod prober;
@@ -39,7 +41,7 @@ use net::tls::Tls;
 use prometheus::Registry;
 use runtime::admin::{self, Admin};
 use runtime::kube::event::Recorder;
-use runtime::kube::settings;
+use runtime::kube::requests;
 use runtime::metrics::OldNames;
 use runtime::ready::{Gate, Ready};
 use runtime::shutdown::Shutdown;
@@ -50,6 +52,8 @@ use crate::args::Args;
 use crate::certificates::Certificates;
 use crate::fleet::Fleet;
 use crate::handler::{Door, Handler, Transport};
+use crate::internal::Internal;
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::route::{Side, TableReader};
 use crate::serve::{Drain, Port, bind};
@@ -62,6 +66,10 @@ pub struct Activator {
     pub fleet: Arc<Fleet>,
     /// The certificates it shows: to be fed.
     pub certificates: Certificates,
+    /// The system's own connections over TLS: to be fed.
+    pub internal: Internal,
+    /// The request log: to be told whether there is one.
+    pub log: Log,
     /// The core Services that hosts may lead to: to be fed.
     pub services: Services,
     /// Whether metrics have their old names, too: to be fed.
@@ -87,6 +95,8 @@ pub struct Addresses {
     pub local_tls: SocketAddr,
     /// Requests that name their revision.
     pub revision: SocketAddr,
+    /// The same over TLS.
+    pub revision_tls: SocketAddr,
     /// Announcements of pods.
     pub announcements: SocketAddr,
 }
@@ -101,12 +111,19 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let Activator {
         fleet,
         certificates,
+        internal,
+        log,
         services,
         announcements,
         old_names,
         drained,
         ..
     } = build(args, live.reader(), &registry, tasks)?;
+    follow_internal(args, &client, &internal, &ready, &drained, tasks);
+    let system_maps = Api::namespaced(client.clone(), &args.system_namespace);
+    requests::show_old_names("activator", old_names.clone());
+    let observability = follow::observability(system_maps, log, old_names);
+    until(&drained, tasks, "observability", observability);
     let ingresses = follow::ingresses(client.clone(), live, ready.gate("routes"));
     let revisions = follow::revisions(client.clone(), Arc::clone(&fleet), ready.gate("revisions"));
     let secrets = follow::secrets(client.clone(), certificates, ready.gate("certificates"));
@@ -115,7 +132,6 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     let key = follow::announcement_key(system_secrets, announcements);
     let pod_name = Some(args.pod_name.clone());
     let events = Recorder::start(tasks, client.clone(), "fermata-activator", pod_name);
-    let names = old_names_as_set(tasks.clone(), client.clone(), args, old_names);
     let slow_starts = follow::slow_starts(Arc::clone(&fleet), events);
     let pods = follow::pods(client, fleet, ready.gate("pods"));
     until(&drained, tasks, "ingresses", ingresses);
@@ -125,7 +141,6 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     until(&drained, tasks, "announcement key", key);
     until(&drained, tasks, "pods", pods);
     until(&drained, tasks, "slow starts", slow_starts);
-    until(&drained, tasks, "names of metrics", names);
     until(
         &drained,
         tasks,
@@ -147,19 +162,35 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Follows config-observability. Requests don't wait for it: who starts shows current names meanwhile.
-fn old_names_as_set(
-    tasks: Tasks,
-    client: Client,
+/// Follows what the system's own connections over TLS need.
+fn follow_internal(
     args: &Args,
-    old_names: OldNames,
-) -> impl Future<Output = ()> + use<> {
-    let namespace = args.system_namespace.clone();
-    async move {
-        let settings = settings::watch(&tasks, &client, &namespace).await;
-        settings::follow_old_names(&tasks, settings, "activator", old_names);
-        pending().await
-    }
+    client: &Client,
+    internal: &Internal,
+    ready: &Ready,
+    drained: &Shutdown,
+    tasks: &Tasks,
+) {
+    let with = || {
+        let namespace = args.system_namespace.clone();
+        (client.clone(), namespace, internal.clone())
+    };
+    let (client, namespace, internal) = with();
+    let gate = ready.gate("internal certificate");
+    let certificate = follow::internal_certificate(client, namespace, internal, gate);
+    until(drained, tasks, "internal certificate", certificate);
+    let (client, namespace, internal) = with();
+    let secrets =
+        follow::trusted_secrets(client, namespace, internal, ready.gate("trusted secrets"));
+    until(drained, tasks, "trusted secrets", secrets);
+    let (client, namespace, internal) = with();
+    let maps = follow::trusted_maps(
+        client,
+        namespace,
+        internal,
+        ready.gate("trusted config maps"),
+    );
+    until(drained, tasks, "trusted config maps", maps);
 }
 
 /// Fails readiness as soon as we are asked to stop, long before we do.
@@ -184,7 +215,9 @@ pub fn build(
         Arc::new(Metrics::new(registry, &args.pod_name).context("can't register the metrics")?);
     let (reporter, reports, socket) =
         report::build(args.stats_url(), args.pod_name.clone(), &metrics.stats);
-    let fleet = Fleet::new(args.queue_bytes(), Arc::clone(&metrics));
+    let internal = Internal::new(args.tls.clone());
+    let trust = internal.trust.clone();
+    let fleet = Fleet::trusting(trust, args.queue_bytes(), Arc::clone(&metrics));
     let announcements = Announcements::new(Arc::clone(&fleet), metrics.announcements.clone());
     let old_names = metrics.old.clone();
     let drained = Shutdown::default();
@@ -200,7 +233,8 @@ pub fn build(
     );
     let certificates = Certificates::default();
     let tls = Tls::new(Arc::new(certificates.by_host(table.clone())))?;
-    let services = Services::default();
+    let internal_tls = Tls::internal(Arc::new(internal.shown.clone()), &args.tls)?;
+    let (services, log) = (Services::default(), Log::default());
     let handler = Arc::new(Handler {
         table,
         certificates: certificates.clone(),
@@ -210,8 +244,9 @@ pub fn build(
         cluster_domain: args.cluster_domain.clone(),
         shutdown: tasks.shutdown().clone(),
         head: args.bounds.head,
+        log: log.clone(),
     });
-    let ports = Ports::open(args, &tls)?;
+    let ports = Ports::open(args, &tls, internal_tls)?;
     let heard = bind(SocketAddr::new(args.bind_ip, args.announcements_port))?;
     let addresses = ports.addresses(heard.local_addr()?)?;
     if args.announcements {
@@ -235,6 +270,8 @@ pub fn build(
     Ok(Activator {
         fleet,
         certificates,
+        internal,
+        log,
         services,
         announcements,
         old_names,
@@ -251,12 +288,13 @@ struct Ports {
     local_tls: Port,
     revision: Port,
     h2c: Port,
+    revision_tls: Port,
 }
 
 // === impl Ports ===
 
 impl Ports {
-    fn open(args: &Args, tls: &Tls) -> anyhow::Result<Self> {
+    fn open(args: &Args, tls: &Tls, internal: Tls) -> anyhow::Result<Self> {
         let door = Door::Ingress;
         let (plain, encrypted) = (Transport::Plain, Transport::Tls);
         let (outside, inside) = (Side::External, Side::Local);
@@ -267,8 +305,10 @@ impl Ports {
             local: open(args, args.local_http_port, door(inside, plain))?,
             local_tls: open(args, args.local_https_port, door(inside, encrypted))?
                 .over(tls.clone()),
-            revision: open(args, args.revision_http1_port, Door::Revision)?,
-            h2c: open(args, args.revision_h2c_port, Door::Revision)?,
+            revision: open(args, args.revision_http1_port, Door::Revision(plain))?,
+            h2c: open(args, args.revision_h2c_port, Door::Revision(plain))?,
+            revision_tls: open(args, args.revision_https_port, Door::Revision(encrypted))?
+                .over(internal),
         })
     }
 
@@ -279,11 +319,12 @@ impl Ports {
             local: self.local.address()?,
             local_tls: self.local_tls.address()?,
             revision: self.revision.address()?,
+            revision_tls: self.revision_tls.address()?,
             announcements,
         })
     }
 
-    fn all(self) -> [Port; 6] {
+    fn all(self) -> [Port; 7] {
         [
             self.external,
             self.external_tls,
@@ -291,6 +332,7 @@ impl Ports {
             self.local_tls,
             self.revision,
             self.h2c,
+            self.revision_tls,
         ]
     }
 }

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crds::name::serving;
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodStatus};
-use net::contract::{name, port};
+use net::contract::{certificate, name, port};
+use net::serve::Transport;
 
 use crate::revision::RevisionId;
 
@@ -81,8 +82,9 @@ const LASTING: [&str; 9] = [
     "CrashLoopBackOff",
 ];
 const UNSCHEDULABLE: &str = "Unschedulable";
-/// Name of the queue-proxy's port for requests.
+/// Names of the queue-proxy's ports for requests.
 const QUEUE_PORT: &str = "queue-port";
+const HTTPS_PORT: &str = "https-port";
 /// Once is an accident; a container that came up again so often is in a loop.
 const LOOPING: i32 = 2;
 
@@ -124,6 +126,18 @@ pub fn pod_state(pod: &Pod) -> PodState {
     }
 }
 
+/// How a pod is spoken to: over TLS if it has a certificate. Its spec says so, and never changes.
+pub fn transport(pod: &Pod) -> Transport {
+    let mut volumes = pod
+        .spec
+        .iter()
+        .flat_map(|spec| spec.volumes.iter().flatten());
+    match volumes.any(|volume| volume.name == certificate::VOLUME) {
+        true => Transport::Tls,
+        false => Transport::Plain,
+    }
+}
+
 fn ip(status: &PodStatus) -> Option<IpAddr> {
     status.pod_ip.as_deref()?.parse().ok()
 }
@@ -134,13 +148,17 @@ fn port(pod: &Pod) -> u16 {
         .as_ref()
         .map(|spec| spec.containers.as_slice())
         .unwrap_or_default();
+    let (name, usual) = match transport(pod) {
+        Transport::Plain => (QUEUE_PORT, port::QUEUE_HTTP1),
+        Transport::Tls => (HTTPS_PORT, port::QUEUE_HTTPS),
+    };
     containers
         .iter()
         .filter(|container| container.name == name::QUEUE_PROXY)
         .flat_map(|container| container.ports.iter().flatten())
-        .find(|port| port.name.as_deref() == Some(QUEUE_PORT))
+        .find(|port| port.name.as_deref() == Some(name))
         .and_then(|port| u16::try_from(port.container_port).ok())
-        .unwrap_or(port::QUEUE_HTTP1)
+        .unwrap_or(usual)
 }
 
 fn word(pod: &Pod) -> Word {

@@ -4,15 +4,17 @@
 //! adds two percent to a cold start, however long the container takes. The time for an answer
 //! grows: a far pod must not look dead for ever.
 
+use std::io;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, Collected, Limited};
 use net::body::Body;
 use net::contract::{header as own, probe, user_agent};
-use net::upstream::Protocol;
+use net::upstream::{DialError, NotSentError, Protocol, SendError};
 use tokio::time::{Instant, sleep, timeout};
+use tracing::warn;
 
 use crate::fleet::Member;
 use crate::throttle::Backend;
@@ -43,15 +45,24 @@ pub(crate) struct Target {
 pub(crate) async fn ask_until_answered(target: Target) {
     let start = Instant::now();
     let mut patience = FIRST_PATIENCE;
+    let mut told = false;
     loop {
         match timeout(patience, is_ready(&target.backend)).await {
-            Ok(true) => {
+            Ok(Ok(true)) => {
                 if let Some(member) = target.member.upgrade() {
                     member.answered(&target.pod, &target.backend);
                 }
                 return;
             }
-            Ok(false) => {}
+            Ok(Ok(false)) => {}
+            // A pod that starts refuses connections; one whose certificate is wrong needs help.
+            Ok(Err(error)) => match disbelief(error) {
+                Some(cause) if !told => {
+                    warn!(pod = target.pod, %cause, "pod is not believed");
+                    told = true;
+                }
+                Some(_) | None => {}
+            },
             Err(_) => patience = (patience * 3 / 2).min(LONGEST_PATIENCE),
         }
         let Some(member) = target.member.upgrade() else {
@@ -80,17 +91,26 @@ fn step(open: Duration, longest: Duration) -> Duration {
     (open / STEPS_PER_WAIT).clamp(SHORTEST_STEP, longest)
 }
 
-async fn is_ready(backend: &Backend) -> bool {
+/// What is wrong with a pod's certificate.
+fn disbelief(error: SendError) -> Option<io::Error> {
+    match error {
+        SendError::NotSent {
+            source: NotSentError::Dial(DialError::Tls { source, .. }),
+            ..
+        } => Some(source),
+        SendError::NotSent { .. } | SendError::Interrupted { .. } => None,
+    }
+}
+
+async fn is_ready(backend: &Backend) -> Result<bool, SendError> {
     let request = question(backend);
-    let Ok(response) = backend.upstream().send(Protocol::Http1, request).await else {
-        return false;
-    };
+    let response = backend.upstream().send(Protocol::Http1, request).await?;
     let status = response.status();
     let body = Limited::new(response.into_body(), LONGEST_ANSWER)
         .collect()
         .await;
-    status == StatusCode::OK
-        && body.is_ok_and(|body| body.to_bytes().as_ref() == probe::QUEUE.as_bytes())
+    let is_right = |body: Collected<_>| body.to_bytes().as_ref() == probe::QUEUE.as_bytes();
+    Ok(status == StatusCode::OK && body.is_ok_and(is_right))
 }
 
 fn question(backend: &Backend) -> Request<Body> {

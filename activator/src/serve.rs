@@ -90,7 +90,7 @@ impl Port {
                 let handler = Arc::clone(&handler);
                 async move {
                     let request = request.map(Body::from);
-                    Ok::<_, Infallible>(handler.handle(door, peer.ip(), request).await)
+                    Ok::<_, Infallible>(handler.handle(door, peer, request).await)
                 }
             })
         };

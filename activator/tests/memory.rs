@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use activator::fleet::Fleet;
-use activator::handler::{Door, Handler};
+use activator::handler::{Door, Handler, Transport};
 use activator::metrics::Metrics;
 use activator::report;
 use activator::revision::{RevisionId, Settings};
@@ -25,6 +25,8 @@ const REQUESTS: usize = 2000;
 /// it, which lives in this process, too.
 const MOST: usize = 40 * 1024;
 
+const DOOR: Door = Door::Revision(Transport::Plain);
+
 fn handler() -> Handler {
     let metrics = Arc::new(Metrics::new(&Registry::new(), "activator-1").unwrap());
     let (reporter, ..) = report::build("ws://nobody".into(), "activator-1".into(), &metrics.stats);
@@ -37,6 +39,7 @@ fn handler() -> Handler {
         cluster_domain: "cluster.local".into(),
         shutdown: runtime::shutdown::Shutdown::default(),
         head: net::serve::HeadLimits::default(),
+        log: activator::log::Log::default(),
     }
 }
 
@@ -68,7 +71,7 @@ async fn waiting_request_costs_no_more_memory_than_it_is_charged() {
             let handler = Arc::clone(&handler);
             async move {
                 let request = request.map(Body::from);
-                Ok::<_, Infallible>(handler.handle(Door::Revision, peer.ip(), request).await)
+                Ok::<_, Infallible>(handler.handle(DOOR, peer, request).await)
             }
         })
     };

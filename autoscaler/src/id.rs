@@ -49,14 +49,18 @@ impl FromStr for RevisionId {
 
     fn from_str(text: &str) -> Result<Self, NotAnId> {
         match text.split_once('/') {
-            Some((namespace, name))
-                if !namespace.is_empty() && !name.is_empty() && !name.contains('/') =>
-            {
+            Some((namespace, name)) if is_name(namespace) && is_name(name) => {
                 Ok(Self::new(namespace, name))
             }
             _ => Err(NotAnId(text.to_owned())),
         }
     }
+}
+
+/// Whether Kubernetes could have an object of that name; so it can stand in a path, too.
+fn is_name(text: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "-.".contains(letter);
+    !text.is_empty() && text.chars().all(fits)
 }
 
 #[cfg(test)]
@@ -68,7 +72,7 @@ mod tests {
         let id: RevisionId = "default/hello-00001".parse().unwrap();
         assert_eq!(id, RevisionId::new("default", "hello-00001"));
         assert_eq!(id.to_string(), "default/hello-00001");
-        for wrong in ["", "hello", "/hello", "default/", "a/b/c"] {
+        for wrong in ["", "hello", "/hello", "default/", "a/b/c", "a/b?c", "a/ü"] {
             assert!(wrong.parse::<RevisionId>().is_err(), "{wrong}");
         }
     }

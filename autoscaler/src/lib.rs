@@ -11,7 +11,8 @@
 //!     │ scrape   └─► scaler (Deployment) │ tend (ServerlessService, Metric, status) │ probe
 //! ```
 //!
-//! [`hpa`] is a process of its own: it only orders Kubernetes' autoscaler.
+//! [`hpa`] is a process of its own: it only orders Kubernetes' autoscaler. [`replay`] plays a trace of
+//! requests to the pure part, without a cluster.
 
 pub mod args;
 mod ask;
@@ -30,6 +31,7 @@ pub mod ledger;
 pub mod peers;
 pub mod pods;
 mod probe;
+pub mod replay;
 pub mod rules;
 pub mod scaler;
 pub mod scrape;

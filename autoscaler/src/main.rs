@@ -7,7 +7,5 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
-    let args = Args::parse();
-    runtime::log::init("autoscaler");
-    args.run().await
+    Args::parse().run().await
 }

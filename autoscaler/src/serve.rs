@@ -30,7 +30,7 @@ use crate::peers::{self, Own, Peers};
 /// What the leases begin with, as upstream calls them (contract/data-plane 1.10).
 const LEASES: &str = "autoscaler-bucket-";
 /// Label of our own pods.
-const OWN_PODS: &str = "app=autoscaler";
+pub(crate) const OWN_PODS: &str = "app=autoscaler";
 
 /// How the process runs.
 #[derive(Clone, Debug, Args)]

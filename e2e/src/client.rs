@@ -9,6 +9,7 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -100,16 +101,24 @@ impl Gateway {
             .await
             .context("can't connect")?;
         stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // Its errors reach the request that meets them.
-        tokio::spawn(connection);
-        Ok(Connection { sender })
+        Connection::over(TokioIo::new(stream)).await
     }
 }
 
 // === impl Connection ===
 
 impl Connection {
+    /// HTTP/1.1 over `io`.
+    pub(crate) async fn over<I>(io: I) -> Result<Self>
+    where
+        I: Read + Write + Unpin + Send + 'static,
+    {
+        let (sender, connection) = handshake(io).await?;
+        // Its errors reach the request that meets them.
+        tokio::spawn(connection);
+        Ok(Self { sender })
+    }
+
     /// Whether the peer has left the connection open for another request.
     pub async fn is_usable(&mut self) -> bool {
         self.sender.ready().await.is_ok()

@@ -78,11 +78,23 @@ pub fn source_root() -> PathBuf {
     )
 }
 
+/// A program as it is in its image; `e2e/run` says where.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    let folder =
+        env::var_os("FERMATA_BINARIES").context("FERMATA_BINARIES is not set: use make")?;
+    Ok(PathBuf::from(folder).join(name))
+}
+
+/// The kubeconfig of the cluster under test.
+pub async fn kubeconfig() -> Result<PathBuf> {
+    match env::var_os("KUBECONFIG") {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => embedded_kubeconfig().await,
+    }
+}
+
 async fn client() -> Result<Client> {
-    let path = match env::var_os("KUBECONFIG") {
-        Some(path) => PathBuf::from(path),
-        None => embedded_kubeconfig().await?,
-    };
+    let path = kubeconfig().await?;
     let file = Kubeconfig::read_from(&path)
         .with_context(|| format!("there is no cluster at {}: run make up", path.display()))?;
     let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;

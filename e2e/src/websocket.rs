@@ -15,6 +15,8 @@ use crate::client::Gateway;
 #[derive(Debug)]
 pub struct WebSocket {
     stream: WebSocketStream<TcpStream>,
+    /// The pod that answers.
+    pub pod: String,
 }
 
 /// What came.
@@ -33,8 +35,11 @@ impl Gateway {
             .await
             .context("can't connect")?;
         let agreed = client_async(format!("ws://{host}{path}"), stream).await;
-        let (stream, _) = agreed.with_context(|| format!("{host}{path}"))?;
-        Ok(WebSocket { stream })
+        let (stream, answer) = agreed.with_context(|| format!("{host}{path}"))?;
+        let pod = answer.headers().get("x-pod");
+        let pod = pod.map_or("", |pod| pod.to_str().unwrap_or_default());
+        let pod = pod.to_owned();
+        Ok(WebSocket { stream, pod })
     }
 }
 

@@ -7,8 +7,10 @@ mod system {
     mod api;
     mod bad_input;
     mod domain_mapping;
+    mod explain;
     mod front_door;
     mod hpa;
+    mod ingress;
     mod install;
     mod lifecycle;
     mod path;

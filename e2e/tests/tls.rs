@@ -6,4 +6,5 @@ mod tls {
     mod built_in;
     mod cert_manager;
     mod features;
+    mod internal;
 }

@@ -171,6 +171,14 @@ pub mod env {
     pub const QUEUE_PROXY_TLS_CIPHER_SUITES: &str = "QUEUE_PROXY_TLS_CIPHER_SUITES";
     /// TLS curves of the queue-proxy, comma separated; empty is its default.
     pub const QUEUE_PROXY_TLS_CURVE_PREFERENCES: &str = "QUEUE_PROXY_TLS_CURVE_PREFERENCES";
+    /// The same four of the activator.
+    pub const ACTIVATOR_TLS_MIN_VERSION: &str = "ACTIVATOR_TLS_MIN_VERSION";
+    /// See [`QUEUE_PROXY_TLS_MAX_VERSION`].
+    pub const ACTIVATOR_TLS_MAX_VERSION: &str = "ACTIVATOR_TLS_MAX_VERSION";
+    /// See [`QUEUE_PROXY_TLS_CIPHER_SUITES`].
+    pub const ACTIVATOR_TLS_CIPHER_SUITES: &str = "ACTIVATOR_TLS_CIPHER_SUITES";
+    /// See [`QUEUE_PROXY_TLS_CURVE_PREFERENCES`].
+    pub const ACTIVATOR_TLS_CURVE_PREFERENCES: &str = "ACTIVATOR_TLS_CURVE_PREFERENCES";
     /// Keys of config-observability that differ from their default, JSON of texts.
     pub const OBSERVABILITY_CONFIG: &str = "OBSERVABILITY_CONFIG";
     /// Name of our own pod (activator, autoscaler, controller, webhook).
@@ -197,6 +205,33 @@ pub mod env {
     pub const HTTP2_MAX_RESETS: &str = "HTTP2_MAX_RESETS";
     /// What the app gets: its port and its place.
     pub const USER: [&str; 4] = ["PORT", "K_REVISION", "K_CONFIGURATION", "K_SERVICE"];
+}
+
+/// Certificates of the system's own connections (`system-internal-tls`; contract/data-plane 2.8).
+pub mod certificate {
+    /// Certificate, and Secret, of the pods of a namespace.
+    pub const SERVING: &str = "serving-certs";
+    /// Certificate, and Secret, of the activators; in the system's namespace.
+    pub const ROUTING: &str = "routing-serving-certs";
+    /// Volume of a pod with [`SERVING`].
+    pub const VOLUME: &str = "server-certs";
+    /// Where a queue-proxy finds [`CHAIN`] and [`KEY`] of [`SERVING`].
+    pub const FOLDER: &str = "/var/lib/knative/certs";
+    /// Key of a Secret: the certificate and what leads from it to its authority, PEM.
+    pub const CHAIN: &str = "tls.crt";
+    /// Key of a Secret: the private key, PEM.
+    pub const KEY: &str = "tls.key";
+    /// Key of a Secret: the authorities, PEM.
+    pub const AUTHORITIES: &str = "ca.crt";
+    /// Name of the activators in their certificate.
+    pub const ROUTING_NAME: &str = "kn-routing";
+    /// Before the namespace, in the certificate of its pods.
+    pub const USER_PREFIX: &str = "kn-user-";
+    /// Name in both, for clients that know only one.
+    pub const DATA_PLANE_NAME: &str = "data-plane.knative.dev";
+    /// Label of ConfigMaps and Secrets of the system's namespace with more authorities to believe, in
+    /// all of their keys; its value is `true`.
+    pub const TRUST_BUNDLE: &str = "networking.knative.dev/trust-bundle";
 }
 
 /// Names that pods and processes agree on.

@@ -17,6 +17,7 @@ pub mod fuzz;
 pub mod load;
 pub mod probe;
 pub mod refusal;
+pub mod request_log;
 pub mod resend;
 pub mod serve;
 pub mod slots;

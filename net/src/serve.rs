@@ -23,6 +23,27 @@ use tracing::warn;
 use connection::Server;
 pub use settings::{BadSetting, HeadLimits, STREAM_WINDOW, ServeSettings, head_bytes};
 
+/// How requests come in at a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// In the open.
+    Plain,
+    /// Over TLS.
+    Tls,
+}
+
+// === impl Transport ===
+
+impl Transport {
+    /// What it is called in an URL.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Plain => "http",
+            Self::Tls => "https",
+        }
+    }
+}
+
 // === serve ===
 
 /// Serves `listener` until `shutdown`. Then stops accepting, says so to the clients (`Connection:

@@ -1,4 +1,9 @@
-//! Connections over TLS: handshakes that end in time, and certificates from PEM.
+//! Connections over TLS: handshakes that end in time, certificates from PEM, and who is believed.
+
+mod settings;
+mod shown;
+#[cfg(feature = "tls-client")]
+mod trust;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -9,10 +14,14 @@ use rustls::{
     server::{ResolvesServerCert, ServerSessionMemoryCache},
     sign::CertifiedKey,
 };
+pub use settings::{BadTlsSetting, TlsSettings, TlsVariables};
+pub use shown::Shown;
 use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::debug;
+#[cfg(feature = "tls-client")]
+pub use trust::{Peer, Trust};
 
 /// A client that is slower holds a place that others wait for.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
@@ -20,7 +29,9 @@ const LONGEST_HANDSHAKE: Duration = Duration::from_secs(10);
 const SESSIONS: usize = 4096;
 
 /// What is spoken inside, the best first.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+const PROTOCOLS: [&[u8]; 2] = [HTTP2, HTTP1];
+const HTTP1: &[u8] = b"http/1.1";
+const HTTP2: &[u8] = b"h2";
 
 /// Makes plain connections into encrypted ones. Clones share it.
 #[derive(Clone)]
@@ -59,6 +70,26 @@ impl Tls {
         })
     }
 
+    /// A server for the system's own connections, with what `settings` allow. Nobody takes up a
+    /// session again there: those who verify a certificate want to see it.
+    ///
+    /// # Errors
+    /// When the settings can't be put together.
+    pub fn internal(
+        certificates: Arc<dyn ResolvesServerCert>,
+        settings: &TlsSettings,
+    ) -> Result<Self, rustls::Error> {
+        let mut config = ServerConfig::builder_with_provider(settings.provider())
+            .with_protocol_versions(settings.versions())?
+            .with_no_client_auth()
+            .with_cert_resolver(certificates);
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+        config.send_tls13_tickets = 0;
+        Ok(Self {
+            acceptor: Arc::new(config).into(),
+        })
+    }
+
     /// The encrypted connection; None when the client gives up, is too slow, or asks for a name
     /// that we have no certificate for.
     pub async fn handshake(self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
@@ -82,15 +113,25 @@ impl std::fmt::Debug for Tls {
 /// # Errors
 /// When one of them can't be read, or they don't belong together.
 pub fn certified(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, BadCertificate> {
-    let unreadable = |what| move |error| BadCertificate::Pem(what, format!("{error}"));
-    let chain = CertificateDer::pem_slice_iter(chain)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(unreadable("certificate"))?;
-    if chain.is_empty() {
-        return Err(BadCertificate::Pem("certificate", "it is empty".to_owned()));
-    }
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(unreadable("key"))?;
+    let chain = certificates(chain)?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| unreadable("key", &error))?;
     Ok(CertifiedKey::from_der(chain, key, &provider())?)
+}
+
+/// One at least.
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, BadCertificate> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(found) if found.is_empty() => {
+            Err(BadCertificate::Pem("certificate", "it is empty".to_owned()))
+        }
+        Ok(found) => Ok(found),
+        Err(error) => Err(unreadable("certificate", &error)),
+    }
+}
+
+fn unreadable(what: &'static str, error: &rustls::pki_types::pem::Error) -> BadCertificate {
+    BadCertificate::Pem(what, format!("{error}"))
 }
 
 fn provider() -> Arc<CryptoProvider> {

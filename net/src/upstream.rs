@@ -14,6 +14,8 @@ use http_body::Body as _;
 use hyper::client::conn::TrySendError;
 use thiserror::Error;
 
+#[cfg(feature = "tls-client")]
+use crate::tls::Peer;
 use crate::{authority, body::Body};
 
 mod dial;
@@ -21,8 +23,8 @@ mod lease;
 mod pool;
 mod stream;
 
+use dial::Destination;
 pub use dial::DialError;
-use dial::dial_http1;
 use lease::Lease;
 pub use lease::Leased;
 use pool::Pool;
@@ -32,14 +34,14 @@ use pool::Pool;
 pub enum Protocol {
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2 without TLS, by prior knowledge.
+    /// HTTP/2, by prior knowledge.
     Http2,
 }
 
 /// How connections to a destination are made and kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamSettings {
-    /// Longest time for a TCP connection to come up. The caller grows it over its attempts.
+    /// Longest time for a connection to come up, TLS included. The caller grows it over its attempts.
     pub connect_timeout: Duration,
     /// An idle connection is closed after this time. Below the usual keep-alive time of app
     /// servers (5 s in Node), or requests race with their closing.
@@ -125,14 +127,39 @@ impl Default for UpstreamSettings {
 impl Upstream {
     /// Makes no connection yet.
     pub fn new(addr: SocketAddr, settings: UpstreamSettings) -> Arc<Self> {
+        Self::to(Destination {
+            addr,
+            settings,
+            #[cfg(feature = "tls-client")]
+            peer: None,
+        })
+    }
+
+    /// The same over TLS, to `peer` and nobody else.
+    #[cfg(feature = "tls-client")]
+    pub fn over_tls(addr: SocketAddr, settings: UpstreamSettings, peer: Peer) -> Arc<Self> {
+        Self::to(Destination {
+            addr,
+            settings,
+            peer: Some(peer),
+        })
+    }
+
+    fn to(destination: Destination) -> Arc<Self> {
         Arc::new(Self {
-            pool: Arc::new(Pool::new(addr, settings)),
+            pool: Arc::new(Pool::new(destination)),
         })
     }
 
     /// Where it connects to.
     pub fn addr(&self) -> SocketAddr {
-        self.pool.addr()
+        self.pool.to.addr
+    }
+
+    /// Whether its connections are encrypted.
+    #[cfg(feature = "tls-client")]
+    pub fn is_encrypted(&self) -> bool {
+        self.pool.to.peer.is_some()
     }
 
     /// Sends `request` and returns the head of its response; the body holds the connection.
@@ -158,7 +185,7 @@ impl Upstream {
     /// Opens an HTTP/1.1 connection and keeps it for the next request: tells that something
     /// listens, and spares that request the dial.
     pub async fn connect(&self) -> Result<(), DialError> {
-        let sender = dial_http1(self.pool.addr(), &self.pool.settings).await?;
+        let sender = self.pool.to.http1().await?;
         Pool::put(&self.pool, sender);
         Ok(())
     }
@@ -193,7 +220,7 @@ impl Upstream {
     }
 
     async fn send_fresh(&self, request: Request<Body>) -> Result<Response<Body>, SendError> {
-        let mut sender = match dial_http1(self.pool.addr(), &self.pool.settings).await {
+        let mut sender = match self.pool.to.http1().await {
             Ok(sender) => sender,
             Err(error) => return Err(not_sent(request, error.into())),
         };

@@ -2,11 +2,13 @@
 
 use std::{fmt::Display, str::FromStr, time::Duration};
 
+pub use net::request_log::Identity;
 use net::{
     announcement::RevisionKey,
-    contract::env,
+    contract::{env, port},
     serve::{BadSetting, ServeSettings},
     timeout::Limits,
+    tls::{BadTlsSetting, TlsSettings, TlsVariables},
 };
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
@@ -20,6 +22,8 @@ pub struct Args {
     pub limit: Option<usize>,
     /// Port for requests.
     pub serving_port: u16,
+    /// Port for requests over TLS; open only where there is a certificate.
+    pub serving_tls_port: u16,
     /// Port of the app.
     pub user_port: u16,
     /// How long requests may take.
@@ -32,8 +36,10 @@ pub struct Args {
     pub observability: Observability,
     /// Whom to tell that the app is ready; None where only kubelet can know.
     pub herald: Option<Herald>,
-    /// Bounds of the port for requests.
+    /// Bounds of the ports for requests.
     pub bounds: ServeSettings,
+    /// What is spoken over TLS.
+    pub tls: TlsSettings,
 }
 
 /// Whom to tell that the app is ready, and how to be believed.
@@ -43,23 +49,6 @@ pub struct Herald {
     pub to: String,
     /// Signs what is told.
     pub key: RevisionKey,
-}
-
-/// The names of this pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
-    /// Namespace of the revision.
-    pub namespace: String,
-    /// Service of the revision; empty without one.
-    pub service: String,
-    /// Configuration of the revision.
-    pub configuration: String,
-    /// Name of the revision.
-    pub revision: String,
-    /// Name of the pod.
-    pub pod: String,
-    /// Address of the pod.
-    pub pod_ip: String,
 }
 
 /// The keys of config-observability that concern us; all values are texts there.
@@ -107,6 +96,9 @@ pub enum ArgsError {
     /// It is no bound of a port.
     #[error(transparent)]
     Bound(#[from] BadSetting),
+    /// It leaves nothing to speak over TLS.
+    #[error(transparent)]
+    Tls(#[from] BadTlsSetting),
 }
 
 type Read<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -122,7 +114,7 @@ impl ArgsError {
                 value: "(secret)".to_owned(),
                 why,
             },
-            other @ (Self::Missing(_) | Self::Bound(_)) => other,
+            other @ (Self::Missing(_) | Self::Bound(_) | Self::Tls(_)) => other,
         }
     }
 }
@@ -142,6 +134,8 @@ impl Args {
         Ok(Self {
             limit: (limit > 0).then_some(limit),
             serving_port: required(read, env::QUEUE_SERVING_PORT)?,
+            serving_tls_port: optional(read, env::QUEUE_SERVING_TLS_PORT)?
+                .unwrap_or(port::QUEUE_HTTPS),
             user_port,
             limits: Limits::from_seconds(
                 required(read, env::REVISION_TIMEOUT_SECONDS)?,
@@ -149,25 +143,25 @@ impl Args {
                 seconds(env::REVISION_IDLE_TIMEOUT_SECONDS)?,
             ),
             checks: checks(read, user_port)?,
-            identity: Identity::read(read)?,
+            identity: identity(read)?,
             observability: observability(read)?,
             herald: herald(read)?,
             bounds: ServeSettings::read(read)?,
+            tls: TlsSettings::read(TlsVariables::QUEUE_PROXY, read)?,
         })
     }
 }
 
-impl Identity {
-    fn read(read: Read<'_>) -> Result<Self, ArgsError> {
-        Ok(Self {
-            namespace: required(read, env::SERVING_NAMESPACE)?,
-            service: read(env::SERVING_SERVICE).unwrap_or_default(),
-            configuration: required(read, env::SERVING_CONFIGURATION)?,
-            revision: required(read, env::SERVING_REVISION)?,
-            pod: required(read, env::SERVING_POD)?,
-            pod_ip: read(env::SERVING_POD_IP).unwrap_or_default(),
-        })
-    }
+/// The names of this pod.
+fn identity(read: Read<'_>) -> Result<Identity, ArgsError> {
+    Ok(Identity {
+        namespace: required(read, env::SERVING_NAMESPACE)?,
+        service: read(env::SERVING_SERVICE).unwrap_or_default(),
+        configuration: required(read, env::SERVING_CONFIGURATION)?,
+        revision: required(read, env::SERVING_REVISION)?,
+        pod: required(read, env::SERVING_POD)?,
+        pod_ip: read(env::SERVING_POD_IP).unwrap_or_default(),
+    })
 }
 
 fn required<T>(read: Read<'_>, name: &'static str) -> Result<T, ArgsError>

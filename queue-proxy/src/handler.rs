@@ -15,8 +15,9 @@ use net::{
     load::Origin,
     probe::{Dialect, dialect},
     refusal::Refusal,
+    request_log::{Asked, Identity, Logged, RequestLog},
     resend,
-    serve::HeadLimits,
+    serve::{HeadLimits, Transport},
     slots::{Slot, Slots},
     timeout::{Deadline, Limits, Timed},
     tunnel::Tunnel,
@@ -30,7 +31,6 @@ use crate::{
     metrics::{Metrics, RouteTag},
     readiness::Readiness,
     report::{Counted, Reporter},
-    request_log::{Asked, Logged, RequestLog},
 };
 
 /// What a client is told when its time is over.
@@ -70,6 +70,17 @@ pub struct Handler {
     pub probe_log: Option<RequestLog>,
     /// What the head of a request may be.
     pub head: HeadLimits,
+    /// Who we are, for the log.
+    pub identity: Arc<Identity>,
+}
+
+/// Who sends a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    /// Where from.
+    pub address: SocketAddr,
+    /// At which kind of port.
+    pub transport: Transport,
 }
 
 /// A request's traces in our books; dropping it closes them.
@@ -106,7 +117,7 @@ pub struct Invocation {
 
 impl Handler {
     /// Answers one request. Dropping the future gives up the request wherever it is.
-    pub async fn handle(&self, peer: SocketAddr, request: Request<Incoming>) -> Response<Answer> {
+    pub async fn handle(&self, client: Client, request: Request<Incoming>) -> Response<Answer> {
         let start = Instant::now();
         let dialect = dialect(request.headers());
         let log = match &dialect {
@@ -114,15 +125,19 @@ impl Handler {
             None => &self.log,
         };
         let asked = log.as_ref().map(|log| {
-            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            (log, Asked::new(&request, peer.to_string(), start))
+            let Client { address, transport } = client;
+            let peer = SocketAddr::new(address.ip().to_canonical(), address.port());
+            let asked = Asked::new(&request, peer.to_string(), transport, start);
+            (log, asked)
         });
         let response = match dialect {
             Some(dialect) => unbooked(self.answer_to_probe(dialect, request.headers()).await),
-            None => self.serve(peer, request.map(Body::from), start).await,
+            None => self.serve(client, request.map(Body::from), start).await,
         };
         match asked {
-            Some((log, asked)) => Logged::response(response, log, asked),
+            Some((log, asked)) => {
+                Logged::response(response, log, asked, Arc::clone(&self.identity))
+            }
             None => response.map(Logged::silent),
         }
     }
@@ -161,7 +176,7 @@ impl Handler {
 
     async fn serve(
         &self,
-        peer: SocketAddr,
+        client: Client,
         mut request: Request<Body>,
         start: Instant,
     ) -> Response<Booked> {
@@ -169,7 +184,7 @@ impl Handler {
         let sender = Sender::of(request.headers());
         let deadline = Deadline::new(self.limits, start, TIMED_OUT);
         let accepted = self.head.admit(&request);
-        let answered = match accepted.and_then(|()| clean(&mut request, peer)) {
+        let answered = match accepted.and_then(|()| clean(&mut request, client)) {
             Ok(()) => {
                 // Pinned here, and not moved on: each move would keep its room in every connection.
                 let answer = pin!(self.answer_of_app(request, sender));
@@ -289,7 +304,7 @@ fn origin(headers: &HeaderMap) -> Origin {
 }
 
 /// Restores what the app must see of the request, and removes what it must not see.
-fn clean(request: &mut Request<Body>, peer: SocketAddr) -> Result<(), Refusal> {
+fn clean(request: &mut Request<Body>, client: Client) -> Result<(), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::Connect);
     }
@@ -298,7 +313,7 @@ fn clean(request: &mut Request<Body>, peer: SocketAddr) -> Result<(), Refusal> {
     }
     let headers = request.headers_mut();
     strip_owned(headers);
-    annotate(headers, peer.ip(), "", "http");
+    annotate(headers, client.address.ip(), "", client.transport.scheme());
     synthesise(headers);
     Ok(())
 }

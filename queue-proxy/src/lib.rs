@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod args;
+pub mod certificate;
 pub mod checks;
 pub mod drain;
 pub mod handler;
@@ -10,4 +11,3 @@ pub mod ports;
 pub mod process;
 pub mod readiness;
 pub mod report;
-pub mod request_log;

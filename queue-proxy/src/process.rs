@@ -1,14 +1,18 @@
 //! Puts the parts together and runs them.
 
-use std::{convert::Infallible, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, net::SocketAddr, path::Path, process::ExitCode, sync::Arc, time::Duration,
+};
 
 use anyhow::Context as _;
 use hyper::service::service_fn;
 use net::{
     breaker::Breaker,
-    contract::port,
-    serve::{ServeSettings, serve},
+    contract::{certificate::FOLDER, port},
+    request_log::RequestLog,
+    serve::{ServeSettings, Transport, serve, serve_after},
     slots::Slots,
+    tls::Tls,
     upstream::{Upstream, UpstreamSettings},
 };
 use runtime::{metrics::OldNames, shutdown::Shutdown, tasks::Tasks};
@@ -18,13 +22,13 @@ use tracing::info;
 use crate::{
     announce,
     args::{Args, drain_patience},
+    certificate::OnDisk,
     drain::Drain,
-    handler::Handler,
+    handler::{Client, Handler},
     metrics::Metrics,
     ports,
     readiness::Readiness,
     report::Reporter,
-    request_log::RequestLog,
 };
 
 /// Requests that may wait for each one that the app may have (contract/data-plane 3.3).
@@ -37,6 +41,13 @@ const APP_IDLE: Duration = Duration::from_secs(1);
 /// How long upgraded connections get after everything else.
 const TUNNEL_PATIENCE: Duration = Duration::from_secs(60);
 
+/// A port for requests.
+#[derive(Debug)]
+pub struct Port {
+    listener: TcpListener,
+    tls: Option<Tls>,
+}
+
 /// Runs the sidecar until SIGTERM and the drain that follows.
 ///
 /// # Errors
@@ -44,12 +55,21 @@ const TUNNEL_PATIENCE: Duration = Duration::from_secs(60);
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let shutdown = Shutdown::on_signals().context("can't listen to signals")?;
     let tasks = Tasks::new(shutdown.clone());
-    let listener = bind(args.serving_port).await?;
+    let port = Port::plain(bind(args.serving_port).await?);
     let handler = Arc::new(handler(&args)?);
+    if let Some(encrypted) = encrypted(&tasks, &args).await? {
+        spawn_requests(
+            &tasks,
+            "requests over TLS",
+            encrypted,
+            &handler,
+            args.bounds,
+        );
+    }
     spawn_starter(&tasks, &handler.readiness);
     spawn_herald(&tasks, &args, &handler.readiness);
     spawn_ports(&tasks, &handler).await?;
-    spawn_requests(&tasks, listener, handler, args.bounds);
+    spawn_requests(&tasks, "requests", port, &handler, args.bounds);
     info!(
         port = args.serving_port,
         app = args.user_port,
@@ -71,7 +91,7 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
     let observability = &args.observability;
     let log = if observability.request_log || observability.probe_log {
         let template = observability.template.as_deref();
-        let log = RequestLog::start(template, args.identity.clone());
+        let log = RequestLog::start(template);
         Some(log.context("can't start the request log")?)
     } else {
         None
@@ -90,6 +110,7 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
         log: log.clone().filter(|_| observability.request_log),
         probe_log: log.filter(|_| observability.probe_log),
         head: args.bounds.head,
+        identity: Arc::new(args.identity.clone()),
     })
 }
 
@@ -160,38 +181,87 @@ async fn spawn_ports(tasks: &Tasks, handler: &Handler) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The port for requests over TLS, where the pod has a certificate.
+async fn encrypted(tasks: &Tasks, args: &Args) -> anyhow::Result<Option<Port>> {
+    let Some(certificate) = OnDisk::open(Path::new(FOLDER)).context("can't use the certificate")?
+    else {
+        return Ok(None);
+    };
+    let tls = Tls::internal(Arc::new(certificate.shown()), &args.tls)?;
+    let shutdown = tasks.shutdown().clone();
+    tasks.spawn("certificate", async move {
+        tokio::select! {
+            () = certificate.follow() => {}
+            () = shutdown.wait() => {}
+        }
+        Ok::<_, Infallible>(())
+    });
+    let port = Port::encrypted(bind(args.serving_tls_port).await?, tls);
+    info!(port = args.serving_tls_port, "Serving over TLS");
+    Ok(Some(port))
+}
+
 fn spawn_requests(
     tasks: &Tasks,
-    listener: TcpListener,
-    handler: Arc<Handler>,
+    name: &'static str,
+    port: Port,
+    handler: &Arc<Handler>,
     bounds: ServeSettings,
 ) {
+    let handler = Arc::clone(handler);
     let (drain, until) = (
         handler.drain.clone(),
         left(&handler.drain, tasks.shutdown()),
     );
-    tasks.spawn("requests", async move {
-        requests(listener, handler, bounds, until).await;
+    tasks.spawn(name, async move {
+        port.requests(handler, bounds, until).await;
         drain.tunnels_ended(Instant::now() + TUNNEL_PATIENCE).await;
         Ok::<_, Infallible>(())
     });
 }
 
-/// Serves requests until `until`, then those in flight.
-pub async fn requests(
-    listener: TcpListener,
-    handler: Arc<Handler>,
-    bounds: ServeSettings,
-    until: impl Future<Output = ()>,
-) {
-    let service = move |peer| {
-        let handler = Arc::clone(&handler);
-        service_fn(move |request| {
+// === impl Port ===
+
+impl Port {
+    /// Requests in the open.
+    pub fn plain(listener: TcpListener) -> Self {
+        let tls = None;
+        Self { listener, tls }
+    }
+
+    /// Requests over TLS.
+    pub fn encrypted(listener: TcpListener, tls: Tls) -> Self {
+        let tls = Some(tls);
+        Self { listener, tls }
+    }
+
+    /// Serves requests until `until`, then those in flight.
+    pub async fn requests(
+        self,
+        handler: Arc<Handler>,
+        bounds: ServeSettings,
+        until: impl Future<Output = ()>,
+    ) {
+        let transport = match self.tls {
+            None => Transport::Plain,
+            Some(_) => Transport::Tls,
+        };
+        let service = move |address| {
             let handler = Arc::clone(&handler);
-            async move { Ok::<_, Infallible>(handler.handle(peer, request).await) }
-        })
-    };
-    serve(listener, bounds, service, until).await;
+            let client = Client { address, transport };
+            service_fn(move |request| {
+                let handler = Arc::clone(&handler);
+                async move { Ok::<_, Infallible>(handler.handle(client, request).await) }
+            })
+        };
+        match self.tls {
+            None => serve(self.listener, bounds, service, until).await,
+            Some(tls) => {
+                let handshake = |stream| tls.clone().handshake(stream);
+                serve_after(handshake, self.listener, bounds, service, until).await;
+            }
+        }
+    }
 }
 
 /// SIGTERM came, and nobody sends requests any more.

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use net::serve::Transport;
+use net::tls::{Peer, Trust};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -33,6 +35,8 @@ pub struct Member {
     throttle: Arc<Throttle>,
     load: Mutex<Load>,
     pods: Mutex<BTreeMap<String, Pod>>,
+    /// Who its pods must be, where they are spoken to over TLS.
+    peer: Peer,
     probes: TaskTracker,
     slow: mpsc::Sender<SlowStart>,
 }
@@ -63,18 +67,21 @@ impl Member {
     pub(super) fn new(
         id: RevisionId,
         budget: Arc<Budget>,
+        trust: Trust,
         probes: TaskTracker,
         slow: mpsc::Sender<SlowStart>,
     ) -> Arc<Self> {
         let throttle = Throttle::new(id.clone(), None, budget);
         let load = Mutex::new(Load::new(Instant::now()));
         let (known, pods) = (RwLock::default(), Mutex::default());
+        let peer = Peer::pod_of(trust, id.namespace());
         Arc::new(Self {
             id,
             known,
             throttle,
             load,
             pods,
+            peer,
             probes,
             slow,
         })
@@ -129,7 +136,7 @@ impl Member {
     pub(super) fn pod_changed(self: &Arc<Self>, name: &str, state: PodState, now: Instant) {
         let (probe, story) = {
             let mut pods = self.pods.lock();
-            let probe = pods.change(name, state, now);
+            let probe = pods.change(name, state, &self.peer, now);
             (probe, pods.get_mut(name).and_then(Pod::ended_story))
         };
         self.tell(story);
@@ -144,6 +151,13 @@ impl Member {
         let mut pods = self.pods.lock();
         let pod = pods.entry(name.to_owned()).or_insert_with(Pod::unknown);
         pod.birth = pod.birth.and(birth);
+    }
+
+    /// Kubernetes told how a pod is spoken to.
+    pub(super) fn pod_speaks(&self, name: &str, transport: Transport) {
+        let mut pods = self.pods.lock();
+        let pod = pods.entry(name.to_owned()).or_insert_with(Pod::unknown);
+        pod.transport = transport;
     }
 
     /// A request was answered that came when there was no pod. Returns where its time went, as far
@@ -175,7 +189,7 @@ impl Member {
 
     /// A pod told its address itself, and was believed. Returns whether that was news.
     pub(super) fn pod_announced(self: &Arc<Self>, name: &str, ip: IpAddr, now: Instant) -> bool {
-        let probe = self.pods.lock().announced(name, ip, now);
+        let probe = self.pods.lock().announced(name, ip, &self.peer, now);
         let news = probe.is_some();
         if let Some(backend) = probe {
             self.probe(name, backend);

@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use net::serve::Transport;
+use net::tls::Peer;
 use net::upstream::{Upstream, UpstreamSettings};
 use tokio::time::Instant;
 
@@ -21,6 +23,7 @@ pub(super) struct Pod {
     pub(super) record: Record,
     pub(super) backend: Option<Arc<Backend>>,
     pub(super) birth: Birth,
+    pub(super) transport: Transport,
     story: Story,
 }
 
@@ -35,8 +38,20 @@ enum Story {
 
 /// Steps of the set of pods, each under one lock.
 pub(super) trait Pods {
-    fn change(&mut self, name: &str, state: PodState, now: Instant) -> Option<Arc<Backend>>;
-    fn announced(&mut self, name: &str, ip: IpAddr, now: Instant) -> Option<Arc<Backend>>;
+    fn change(
+        &mut self,
+        name: &str,
+        state: PodState,
+        peer: &Peer,
+        now: Instant,
+    ) -> Option<Arc<Backend>>;
+    fn announced(
+        &mut self,
+        name: &str,
+        ip: IpAddr,
+        peer: &Peer,
+        now: Instant,
+    ) -> Option<Arc<Backend>>;
     fn suspect(&mut self, backend: &Arc<Backend>) -> Option<String>;
     fn answered(&mut self, name: &str, backend: &Arc<Backend>) -> bool;
     fn trouble(&self, long_ago: Instant) -> Option<Arc<str>>;
@@ -44,13 +59,22 @@ pub(super) trait Pods {
 
 impl Pods for BTreeMap<String, Pod> {
     /// Takes a pod's new state; returns its backend if it must be probed from now on.
-    fn change(&mut self, name: &str, state: PodState, now: Instant) -> Option<Arc<Backend>> {
+    fn change(
+        &mut self,
+        name: &str,
+        state: PodState,
+        peer: &Peer,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
         let before = self.remove(name);
+        let transport = before
+            .as_ref()
+            .map_or(Transport::Plain, |pod| pod.transport);
         let record = Record::next(before.as_ref().map(|pod| &pod.record), state, now);
         let backend = record.state.address().map(|address| {
             let old = before.as_ref().and_then(|pod| pod.backend.clone());
             old.filter(|old| old.upstream().addr() == address)
-                .unwrap_or_else(|| backend(address))
+                .unwrap_or_else(|| backend(address, transport, peer))
         });
         let probed_already = match (&before, &backend) {
             (Some(pod), Some(backend)) => pod.is_probed(backend),
@@ -62,6 +86,7 @@ impl Pods for BTreeMap<String, Pod> {
             record,
             backend,
             birth,
+            transport,
             story,
         };
         pod.note_health(now);
@@ -71,10 +96,17 @@ impl Pods for BTreeMap<String, Pod> {
     }
 
     /// Takes an address from the pod itself; returns its backend if that was news.
-    fn announced(&mut self, name: &str, ip: IpAddr, now: Instant) -> Option<Arc<Backend>> {
+    fn announced(
+        &mut self,
+        name: &str,
+        ip: IpAddr,
+        peer: &Peer,
+        now: Instant,
+    ) -> Option<Arc<Backend>> {
         let pod = self.get_mut(name)?;
         pod.record = pod.record.told(ip, now)?;
-        pod.backend = pod.record.state.address().map(backend);
+        let address = pod.record.state.address();
+        pod.backend = address.map(|address| backend(address, pod.transport, peer));
         pod.backend.clone()
     }
 
@@ -115,12 +147,15 @@ impl Pods for BTreeMap<String, Pod> {
     }
 }
 
-fn backend(address: SocketAddr) -> Arc<Backend> {
+fn backend(address: SocketAddr, transport: Transport, peer: &Peer) -> Arc<Backend> {
     let settings = UpstreamSettings {
         connect_timeout: CONNECT_TIMEOUT,
         ..UpstreamSettings::default()
     };
-    Backend::lending(Upstream::new(address, settings))
+    Backend::lending(match transport {
+        Transport::Plain => Upstream::new(address, settings),
+        Transport::Tls => Upstream::over_tls(address, settings, peer.clone()),
+    })
 }
 
 // === impl Pod ===
@@ -132,6 +167,7 @@ impl Pod {
             record: Record::next(None, PodState::Gone, Instant::now()),
             backend: None,
             birth: Birth::default(),
+            transport: Transport::Plain,
             story: Story::None,
         }
     }

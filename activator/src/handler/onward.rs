@@ -166,7 +166,7 @@ pub(super) fn protocol(
     match door {
         // An upgrade is HTTP/1.1's own: an app that is asked for one speaks that as well.
         Door::Ingress(..) if upgrade.is_none() => spoken_by(app),
-        Door::Ingress(..) | Door::Revision => Protocol::of(request),
+        Door::Ingress(..) | Door::Revision(_) => Protocol::of(request),
     }
 }
 

@@ -1,7 +1,9 @@
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-use super::{PodState, Trouble, Word, pod_state, revision_of};
+use net::serve::Transport;
+
+use super::{PodState, Trouble, Word, pod_state, revision_of, transport};
 use crate::revision::RevisionId;
 
 /// A pod of `shop/cart-00001` with an address, changed by `patch` (JSON merge).
@@ -103,6 +105,17 @@ fn pod_is_where_kubernetes_says_unless_it_leaves() {
             PodState::Gone,
         ),
     ]);
+}
+
+#[test]
+fn pod_with_a_certificate_is_spoken_to_over_tls() {
+    let plain = pod(json!({}));
+    assert_eq!(transport(&plain), Transport::Plain);
+    let volumes = json!([{"name": "server-certs", "secret": {"secretName": "serving-certs"}}]);
+    let encrypted = pod(json!({"spec": {"volumes": volumes}}));
+    assert_eq!(transport(&encrypted), Transport::Tls);
+    let address = pod_state(&encrypted).address().unwrap();
+    assert_eq!(address.port(), 8112);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 mod announcements;
 mod cold;
+mod internal;
+mod limits;
 mod mapping;
 mod no_app;
 mod overload;

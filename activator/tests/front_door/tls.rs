@@ -54,7 +54,7 @@ fn encrypted(ingress: &mut Ingress) {
     }];
 }
 
-async fn connect(
+pub(crate) async fn connect(
     address: SocketAddr,
     trusted: &CertificateDer<'static>,
     host: &'static str,

@@ -10,6 +10,7 @@ use activator::announcements::Announcements;
 use activator::args::Args;
 use activator::certificates::Certificates;
 use activator::fleet::Fleet;
+use activator::internal::Internal;
 use activator::pods::{PodState, Word};
 use activator::revision::{RevisionId, Settings};
 use activator::route::{Table, TableReader};
@@ -40,6 +41,7 @@ pub(crate) const HOST: &str = "cart.shop.example.com";
 pub(crate) struct World {
     pub(crate) fleet: Arc<Fleet>,
     pub(crate) certificates: Certificates,
+    pub(crate) internal: Internal,
     pub(crate) announcements: Announcements,
     pub(crate) services: Services,
     pub(crate) addresses: Addresses,
@@ -139,6 +141,8 @@ impl World {
             "0",
             "--revision-h2c-port",
             "0",
+            "--revision-https-port",
+            "0",
             "--announcements-port",
             "0",
             "--drain-quiet",
@@ -153,6 +157,7 @@ impl World {
         Self {
             fleet: built.fleet,
             certificates: built.certificates,
+            internal: built.internal,
             announcements: built.announcements,
             services: built.services,
             addresses: built.addresses,

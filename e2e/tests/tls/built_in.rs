@@ -1,8 +1,5 @@
 //! The issuer that comes with Fermata, and the features that order certificates.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use anyhow::{Context, Result, ensure};
 use crds::certificate::Certificate;
 use crds::name::networking;
@@ -10,22 +7,13 @@ use crds::service::Service;
 use e2e::namespace::Space;
 use e2e::service::Wanted;
 use e2e::wait::{Seen, until};
-use http_body_util::Empty;
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 use super::features::{BUILT_IN, SOON, alone, certificate, name_of, secrets, set, until_seen};
 
-const HTTPS: u16 = 443;
 const READY: &str = "True | Ready True";
 
 #[tokio::test]
@@ -210,27 +198,7 @@ async fn status_over_tls(space: &Space, host: &str, secret: &str) -> Result<u16>
     let secret = space.api::<Secret>().get(secret).await?;
     let data = secret.data.unwrap_or_default();
     let bundle = data.get("ca.crt").context("no bundle in the Secret")?;
-    let mut roots = RootCertStore::empty();
-    for root in CertificateDer::pem_slice_iter(&bundle.0) {
-        roots.add(root?)?;
-    }
-    let provider = rustls::crypto::ring::default_provider();
-    let config = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let address = SocketAddr::new(space.cluster.gateway.address().ip(), HTTPS);
-    let stream = TcpStream::connect(address).await?;
-    let name = ServerName::try_from(host.to_owned())?;
-    let stream = TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await?;
-    let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-    let driver = tokio::spawn(connection);
-    let request = http::Request::get("/")
-        .header("host", host)
-        .body(Empty::<bytes::Bytes>::new())?;
-    let status = sender.send_request(request).await?.status();
-    driver.abort();
-    Ok(status.as_u16())
+    let gateway = space.cluster.gateway;
+    let answer = gateway.get_over_tls(host, "/", &bundle.0).await?;
+    Ok(answer.status.as_u16())
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     sync::{
         Arc, Weak,
         atomic::{AtomicUsize, Ordering},
@@ -15,14 +14,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{
     UpstreamSettings,
-    dial::{DialError, dial_http2},
+    dial::{Destination, DialError},
 };
 use crate::body::Body;
 
 /// Connections of one destination.
 pub(super) struct Pool {
-    pub(super) settings: UpstreamSettings,
-    addr: SocketAddr,
+    pub(super) to: Destination,
     idle: Mutex<Stack>,
     shared: Mutex<Vec<Shared>>,
     /// Held while an HTTP/2 connection is made, so that a burst makes one.
@@ -59,31 +57,29 @@ pub(super) struct Stream {
 // === impl Pool ===
 
 impl Pool {
-    pub(super) fn new(addr: SocketAddr, settings: UpstreamSettings) -> Self {
+    pub(super) fn new(to: Destination) -> Self {
         Self {
-            settings,
-            addr,
+            to,
             idle: Mutex::default(),
             shared: Mutex::default(),
             dialling: tokio::sync::Mutex::default(),
         }
     }
 
-    pub(super) fn addr(&self) -> SocketAddr {
-        self.addr
-    }
-
     /// The connection that was used last, if it is still good.
     pub(super) fn take(&self) -> Option<http1::SendRequest<Body>> {
-        self.idle.lock().take(Instant::now(), &self.settings)
+        self.idle.lock().take(Instant::now(), &self.to.settings)
     }
 
     /// Keeps a connection whose response has ended.
     pub(super) fn put(pool: &Arc<Self>, sender: http1::SendRequest<Body>) {
         let now = Instant::now();
-        let starts_reaper = pool.idle.lock().put(sender, now, &pool.settings);
+        let starts_reaper = pool.idle.lock().put(sender, now, &pool.to.settings);
         if starts_reaper {
-            tokio::spawn(reap(Arc::downgrade(pool), now + pool.settings.idle_timeout));
+            tokio::spawn(reap(
+                Arc::downgrade(pool),
+                now + pool.to.settings.idle_timeout,
+            ));
         }
     }
 
@@ -106,7 +102,7 @@ impl Pool {
         if let Some(stream) = self.shared_stream() {
             return Ok(stream);
         }
-        let sender = dial_http2(self.addr, &self.settings).await?;
+        let sender = self.to.http2().await?;
         let shared = Shared {
             sender,
             streams: Arc::default(),
@@ -124,7 +120,7 @@ impl Pool {
         shared
             .iter()
             .find(|connection| {
-                connection.streams.load(Ordering::Relaxed) < self.settings.max_streams
+                connection.streams.load(Ordering::Relaxed) < self.to.settings.max_streams
             })
             .map(|connection| connection.stream(true))
     }
@@ -133,7 +129,7 @@ impl Pool {
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool")
-            .field("addr", &self.addr)
+            .field("addr", &self.to.addr)
             .field("idle", &self.idle.lock().connections.len())
             .finish_non_exhaustive()
     }
@@ -144,7 +140,7 @@ async fn reap(pool: Weak<Pool>, mut at: Instant) {
     loop {
         sleep_until(at).await;
         let Some(pool) = pool.upgrade() else { return };
-        match pool.idle.lock().reap(Instant::now(), &pool.settings) {
+        match pool.idle.lock().reap(Instant::now(), &pool.to.settings) {
             Some(next) => at = next,
             None => return,
         };

@@ -6,25 +6,22 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A connection whose peer is heard to the end. When it takes no more bytes (it has answered a long
 /// request early, and closed), what is written is thrown away, so that hyper goes on to read the
 /// answer: for hyper a failed write is the end of everything.
 #[derive(Debug)]
-pub(super) struct Patient {
-    stream: TcpStream,
+pub(super) struct Patient<I> {
+    stream: I,
     /// The peer takes no more.
     deaf: bool,
 }
 
 // === impl Patient ===
 
-impl Patient {
-    pub(super) fn new(stream: TcpStream) -> Self {
+impl<I> Patient<I> {
+    pub(super) fn new(stream: I) -> Self {
         let deaf = false;
         Self { stream, deaf }
     }
@@ -52,7 +49,7 @@ fn is_closed(error: &io::Error) -> bool {
     )
 }
 
-impl AsyncRead for Patient {
+impl<I: AsyncRead + Unpin> AsyncRead for Patient<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -62,7 +59,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<I: AsyncWrite + Unpin> AsyncWrite for Patient<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -6,6 +6,7 @@ mod bounds;
 mod connections;
 mod early;
 mod frames;
+mod pace;
 mod passing;
 mod support;
 mod upgrades;

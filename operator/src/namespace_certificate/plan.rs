@@ -9,21 +9,11 @@ use crds::name::networking;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
+use net::contract::certificate::{DATA_PLANE_NAME, ROUTING, ROUTING_NAME, SERVING, USER_PREFIX};
 
 use super::wildcard::{BadTemplate, dns_name};
 use crate::certificate::order::{for_system, for_wildcard};
 use crate::child::Child;
-
-/// Certificate, and Secret, of the pods of a namespace.
-pub(super) const SERVING: &str = "serving-certs";
-/// Certificate, and Secret, of the activators.
-pub(super) const ROUTING: &str = "routing-serving-certs";
-/// Name of the activators in their certificate.
-const ROUTING_NAME: &str = "kn-routing";
-/// Before the namespace, in the certificate of its pods.
-const USER_PREFIX: &str = "kn-user-";
-/// Name in both, for clients that know only one.
-const DATA_PLANE: &str = "data-plane.knative.dev";
 
 /// What is there already.
 #[derive(Clone, Debug, Default)]
@@ -157,7 +147,7 @@ fn system_orders(namespace: &Namespace, seen: &Seen, network: &NetworkConfig) ->
         return Vec::new();
     }
     let order = |name: &str, dns_name: String| {
-        let dns_names = vec![dns_name, DATA_PLANE.to_owned()];
+        let dns_names = vec![dns_name, DATA_PLANE_NAME.to_owned()];
         for_system(namespace, name, dns_names, network)
     };
     let pods = seen.has_revision.then(|| {

@@ -9,8 +9,8 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 use runtime::kube::owner::controller;
 
-use super::plan::SERVING;
 use crate::ensured::lookup;
+use net::contract::certificate::SERVING;
 
 /// The Namespace of a Certificate that it owns, or that stands in for one.
 pub(crate) fn of_certificate(certificate: &Certificate) -> Option<ObjectRef<Namespace>> {

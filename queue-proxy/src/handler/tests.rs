@@ -32,6 +32,7 @@ use super::Handler;
 use crate::{args::Args, process};
 
 mod no_app;
+mod tls;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -126,12 +127,9 @@ impl Pod {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let handler = Arc::clone(&sidecar);
-        tokio::spawn(process::requests(
-            listener,
-            handler,
-            ServeSettings::default(),
-            std::future::pending(),
-        ));
+        let port = process::Port::plain(listener);
+        let (bounds, never) = (ServeSettings::default(), std::future::pending());
+        tokio::spawn(port.requests(handler, bounds, never));
         Self {
             app,
             sidecar,
@@ -331,13 +329,8 @@ async fn app_that_is_not_ready_is_said_to_be() {
     let handler = process::handler(&args(0, port)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let requests = process::requests(
-        listener,
-        Arc::new(handler),
-        ServeSettings::default(),
-        std::future::pending(),
-    );
-    tokio::spawn(requests);
+    let (bounds, never) = (ServeSettings::default(), std::future::pending());
+    tokio::spawn(process::Port::plain(listener).requests(Arc::new(handler), bounds, never));
     let ask = |probe: bool| {
         let mut request = Request::new(Body::Empty);
         let headers = request.headers_mut();

@@ -94,7 +94,7 @@ impl Source for Answers {
 }
 
 /// Shows answers under their old name, `<component>_client_latency`, while `old` says so.
-pub(super) fn show_old_names(component: &'static str, old: OldNames) {
+pub fn show_old_names(component: &'static str, old: OldNames) {
     // A process has one name: the first stays.
     let _ = ANSWERS.old.set((component, old));
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use e2e::client::Gateway;
+use e2e::cluster::binary;
 use e2e::metrics::Metrics;
 use e2e::wait::{Seen, until};
 use futures::{SinkExt, StreamExt};
@@ -59,8 +60,7 @@ fn tempfile(api: &Api) -> Result<PathBuf> {
 
 /// The autoscaler that is in the image, on its own ports.
 fn start(config: &PathBuf) -> Result<Child> {
-    let binaries = std::env::var_os("FERMATA_BINARIES").context("FERMATA_BINARIES is not set")?;
-    let binary = PathBuf::from(binaries).join("autoscaler");
+    let binary = binary("autoscaler")?;
     Command::new(&binary)
         .arg("serve")
         .env("KUBECONFIG", config)

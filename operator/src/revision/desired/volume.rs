@@ -9,13 +9,12 @@ use k8s_openapi::api::core::v1::{
     Volume, VolumeMount, VolumeProjection,
 };
 use kube::ResourceExt;
+use net::contract::certificate;
 
 use super::Inputs;
 use super::queue_proxy::{field, is_enabled};
 
 const VAR_LOG: &str = "knative-var-log";
-const SERVER_CERTS: &str = "server-certs";
-const SERVING_CERTS: &str = "serving-certs";
 const TOKEN: &str = "knative-token-volume";
 const POD_INFO: &str = "pod-info";
 const POD_INFO_ANNOTATION: &str = "features.knative.dev/queueproxy-podinfo";
@@ -36,12 +35,12 @@ pub(super) fn volumes(inputs: &Inputs<'_>) -> Vec<Volume> {
         ..named(VAR_LOG)
     });
     let secret = SecretVolumeSource {
-        secret_name: Some(SERVING_CERTS.to_owned()),
+        secret_name: Some(certificate::SERVING.to_owned()),
         ..SecretVolumeSource::default()
     };
     let certs = has_certs(inputs).then(|| Volume {
         secret: Some(secret),
-        ..named(SERVER_CERTS)
+        ..named(certificate::VOLUME)
     });
     let token = has_token(inputs).then(|| Volume {
         projected: Some(tokens(inputs)),
@@ -63,7 +62,7 @@ pub(super) fn sidecar_mounts(inputs: &Inputs<'_>) -> Vec<VolumeMount> {
         ..VolumeMount::default()
     };
     [
-        has_certs(inputs).then(|| mount(SERVER_CERTS, "/var/lib/knative/certs")),
+        has_certs(inputs).then(|| mount(certificate::VOLUME, certificate::FOLDER)),
         has_token(inputs).then(|| mount(TOKEN, "/var/run/secrets/tokens")),
         has_pod_info(inputs).then(|| mount(POD_INFO, "/etc/podinfo")),
     ]

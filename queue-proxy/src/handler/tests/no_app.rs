@@ -21,7 +21,7 @@ async fn bereaved() -> (Arc<Handler>, SocketAddr, SocketAddr) {
     let address = listener.local_addr().unwrap();
     let (handler, bounds) = (Arc::clone(&sidecar), ServeSettings::default());
     let forever = std::future::pending();
-    tokio::spawn(process::requests(listener, handler, bounds, forever));
+    tokio::spawn(process::Port::plain(listener).requests(handler, bounds, forever));
     (sidecar, address, place)
 }
 

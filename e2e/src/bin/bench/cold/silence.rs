@@ -1,50 +1,52 @@
-//! Nobody believes what pods announce: the activators get another key than the one that pods sign with,
-//! as they would after somebody had replaced it. Pods are found by the watch then, as upstream finds them.
+//! Nobody hears what pods announce: the Service by which they find the activators leads to nobody. Pods
+//! are found by the watch then, as upstream finds them.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use e2e::cluster::{Cluster, SYSTEM};
-use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
 use net::contract::name;
 use serde_json::json;
 
-const OTHER_KEY: &[u8] = b"a key that no pod would ever sign with";
+type Selector = BTreeMap<String, String>;
 
-/// The time in which nobody is believed. It has to be ended.
+/// The time in which nobody is heard. It has to be ended.
 #[must_use]
 pub(super) struct Silence {
-    secrets: Api<Secret>,
-    key: ByteString,
+    services: Api<Service>,
+    selector: Selector,
 }
 
 // === impl Silence ===
 
 impl Silence {
-    /// Begins it.
+    /// Begins it. Names that were looked up before are known for another five seconds.
     pub(super) async fn begin(cluster: &Cluster) -> Result<Self> {
-        let secrets = Api::namespaced(cluster.client.clone(), SYSTEM);
-        let secret: Secret = secrets.get(name::ANNOUNCEMENT_SECRET).await?;
-        let mut data = secret.data.unwrap_or_default();
-        let key = data.remove(name::ANNOUNCEMENT_KEY);
-        let key = key.context("there is no key for announcements")?;
-        let silence = Self { secrets, key };
-        silence.write(&ByteString(OTHER_KEY.to_vec())).await?;
-        Ok(silence)
+        let services = Api::namespaced(cluster.client.clone(), SYSTEM);
+        let service: Service = services.get(name::ANNOUNCEMENT_SERVICE).await?;
+        let selector = service.spec.and_then(|spec| spec.selector);
+        let selector = selector.context("the Service for announcements selects nobody")?;
+        let nobody = selector
+            .keys()
+            .map(|key| (key.clone(), "nobody".to_owned()));
+        write(&services, &nobody.collect()).await?;
+        Ok(Self { services, selector })
     }
 
-    /// Puts the key back.
+    /// Leads pods to the activators again.
     pub(super) async fn end(self) -> Result<()> {
-        self.write(&self.key).await
+        write(&self.services, &self.selector).await
     }
+}
 
-    async fn write(&self, key: &ByteString) -> Result<()> {
-        let patch = Patch::Merge(json!({"data": {name::ANNOUNCEMENT_KEY: key}}));
-        let params = PatchParams::default();
-        self.secrets
-            .patch(name::ANNOUNCEMENT_SECRET, &params, &patch)
-            .await?;
-        Ok(())
-    }
+async fn write(services: &Api<Service>, selector: &Selector) -> Result<()> {
+    let patch = Patch::Merge(json!({"spec": {"selector": selector}}));
+    let params = PatchParams::default();
+    services
+        .patch(name::ANNOUNCEMENT_SERVICE, &params, &patch)
+        .await?;
+    Ok(())
 }

@@ -1,4 +1,5 @@
-//! One line per request on standard output, for those who want it (config-observability).
+//! One line per request on standard output, for those who want it (config-observability;
+//! contract/data-plane 3.7).
 //!
 //! The request path only hands the line over. A thread writes it, so that a slow reader of our
 //! output costs lines, which are counted, and no request its time.
@@ -17,12 +18,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use net::{authority, body::BodyError};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::args::Identity;
+use crate::{authority, body::BodyError, serve::Transport};
 pub use template::{Template, TemplateError};
 
 mod template;
@@ -41,6 +41,23 @@ pub const DEFAULT_TEMPLATE: &str = concat!(
     r#""protocol": "{{.Request.Proto}}"}, "traceId": "{{.TraceID}}"}"#,
 );
 
+/// Who answered a request, as far as that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Namespace of the revision.
+    pub namespace: String,
+    /// Service of the revision; empty without one.
+    pub service: String,
+    /// Configuration of the revision.
+    pub configuration: String,
+    /// Name of the revision.
+    pub revision: String,
+    /// Name of the pod; empty where it is not known.
+    pub pod: String,
+    /// Address of the pod; empty where it is not known.
+    pub pod_ip: String,
+}
+
 /// Writes request log lines. Clones share it.
 #[derive(Clone, Debug)]
 pub struct RequestLog {
@@ -50,7 +67,6 @@ pub struct RequestLog {
 #[derive(Debug)]
 struct Shared {
     template: Template,
-    identity: Identity,
     lines: SyncSender<String>,
     dropped: AtomicU64,
 }
@@ -65,6 +81,7 @@ pub struct Asked {
     pub(crate) headers: HeaderMap,
     pub(crate) length: Option<u64>,
     pub(crate) peer: String,
+    pub(crate) transport: Transport,
     start: Instant,
 }
 
@@ -91,6 +108,7 @@ pin_project! {
 struct Entry {
     log: RequestLog,
     asked: Asked,
+    identity: Arc<Identity>,
     status: StatusCode,
     size: u64,
 }
@@ -102,19 +120,18 @@ impl RequestLog {
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn start(template: Option<&str>, identity: Identity) -> std::io::Result<Self> {
+    pub fn start(template: Option<&str>) -> std::io::Result<Self> {
         let (lines, waiting) = sync_channel(BACKLOG);
         std::thread::Builder::new()
             .name("request-log".to_owned())
             .spawn(move || write(&waiting))?;
-        Ok(Self::new(readable(template), identity, lines))
+        Ok(Self::new(readable(template), lines))
     }
 
-    fn new(template: Template, identity: Identity, lines: SyncSender<String>) -> Self {
+    fn new(template: Template, lines: SyncSender<String>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 template,
-                identity,
                 lines,
                 dropped: AtomicU64::new(0),
             }),
@@ -126,11 +143,8 @@ impl RequestLog {
         self.shared.dropped.load(Ordering::Relaxed)
     }
 
-    fn record(&self, asked: &Asked, answered: Answered) {
-        let line = self
-            .shared
-            .template
-            .render(asked, answered, &self.shared.identity);
+    fn record(&self, asked: &Asked, answered: Answered, identity: &Identity) {
+        let line = self.shared.template.render(asked, answered, identity);
         if self.shared.lines.try_send(line).is_err() {
             let dropped = self.shared.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             if dropped.is_power_of_two() {
@@ -173,8 +187,13 @@ fn write(waiting: &Receiver<String>) {
 // === impl Asked ===
 
 impl Asked {
-    /// Copies what the log needs.
-    pub fn new<B: HttpBody>(request: &Request<B>, peer: String, start: Instant) -> Self {
+    /// Copies what the log needs. `peer` is the client's address and port.
+    pub fn new<B: HttpBody>(
+        request: &Request<B>,
+        peer: String,
+        transport: Transport,
+        start: Instant,
+    ) -> Self {
         Self {
             method: request.method().clone(),
             uri: request.uri().clone(),
@@ -183,8 +202,15 @@ impl Asked {
             headers: request.headers().clone(),
             length: request.body().size_hint().exact(),
             peer,
+            transport,
             start,
         }
+    }
+
+    /// The request went on over TLS: for whoever reads the log it was encrypted, wherever the client
+    /// came in.
+    pub fn went_on_encrypted(&mut self) {
+        self.transport = Transport::Tls;
     }
 
     pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
@@ -203,11 +229,17 @@ impl<B: HttpBody> Logged<B> {
         Self { body, entry: None }
     }
 
-    /// Logs `response` as the answer to `asked` when its body has ended.
-    pub fn response(response: Response<B>, log: &RequestLog, asked: Asked) -> Response<Self> {
+    /// Logs `response` as the answer of `identity` to `asked` when its body has ended.
+    pub fn response(
+        response: Response<B>,
+        log: &RequestLog,
+        asked: Asked,
+        identity: Arc<Identity>,
+    ) -> Response<Self> {
         let entry = Entry {
             log: log.clone(),
             asked,
+            identity,
             status: response.status(),
             size: 0,
         };
@@ -252,7 +284,7 @@ impl Drop for Entry {
             size: self.size,
             seconds: self.asked.start.elapsed().as_secs_f64(),
         };
-        self.log.record(&self.asked, answered);
+        self.log.record(&self.asked, answered, &self.identity);
     }
 }
 

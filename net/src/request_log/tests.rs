@@ -1,13 +1,14 @@
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use net::body::Body;
 use proptest::prelude::proptest;
 use tokio::time::Instant;
 
-use super::{Asked, DEFAULT_TEMPLATE, Logged, RequestLog, Template, TemplateError};
-use crate::args::Identity;
+use super::{Asked, DEFAULT_TEMPLATE, Identity, Logged, RequestLog, Template, TemplateError};
+use crate::body::Body;
+use crate::serve::Transport;
 
 fn asked(uri: &str) -> Asked {
     let mut request = Request::new(Body::Empty);
@@ -15,25 +16,24 @@ fn asked(uri: &str) -> Asked {
     let headers = request.headers_mut();
     headers.insert("user-agent", HeaderValue::from_static("a\"b\\<c>"));
     headers.insert("traceparent", HeaderValue::from_static("00-abc-def-01"));
-    Asked::new(&request, "1.2.3.4:5".to_owned(), Instant::now())
+    let peer = "1.2.3.4:5".to_owned();
+    Asked::new(&request, peer, Transport::Plain, Instant::now())
 }
 
 fn log(template: &str, backlog: usize) -> (RequestLog, Receiver<String>) {
     let (lines, waiting) = sync_channel(backlog);
-    let identity = Identity {
-        pod_ip: "10.0.0.1".to_owned(),
-        ..Identity::default()
-    };
-    (
-        RequestLog::new(Template::parse(template).unwrap(), identity, lines),
-        waiting,
-    )
+    let log = RequestLog::new(Template::parse(template).unwrap(), lines);
+    (log, waiting)
 }
 
 fn answer(log: &RequestLog, uri: &str) -> Response<Logged<Body>> {
     let mut response = Response::new(Body::from("hello"));
     *response.status_mut() = StatusCode::CREATED;
-    Logged::response(response, log, asked(uri))
+    let identity = Identity {
+        pod_ip: "10.0.0.1".to_owned(),
+        ..Identity::default()
+    };
+    Logged::response(response, log, asked(uri), Arc::new(identity))
 }
 
 #[tokio::test]
@@ -68,6 +68,18 @@ async fn line_is_written_even_if_the_client_leaves() {
     let (log, lines) = log("{{.Response.Code}} {{.Response.Size}}", 1);
     drop(answer(&log, "/"));
     assert_eq!(lines.try_recv().unwrap(), "201 0");
+}
+
+#[tokio::test]
+async fn line_tells_whether_the_connection_was_encrypted() {
+    let (log, lines) = log("TLS: {{.Request.TLS}}", 2);
+    drop(answer(&log, "/"));
+    let mut asked = asked("/");
+    asked.went_on_encrypted();
+    let response = Response::new(Body::Empty);
+    drop(Logged::response(response, &log, asked, Arc::default()));
+    let lines: Vec<_> = lines.try_iter().collect();
+    assert_eq!(lines, ["TLS: <nil>", "TLS: {true}"]);
 }
 
 #[tokio::test]

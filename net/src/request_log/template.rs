@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 use http::{HeaderName, Version, header};
 use thiserror::Error;
 
-use super::{Answered, Asked};
-use crate::args::Identity;
+use super::{Answered, Asked, Identity};
+use crate::serve::Transport;
 
 /// A line with gaps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -167,8 +167,12 @@ impl Value {
             Self::RemoteAddr => out.write_str(&asked.peer),
             Self::Referer => out.write_str(asked.header(header::REFERER)),
             Self::Proto => out.write_str(proto(asked.version)),
-            // As Go prints a pointer that is nil: we serve no TLS.
-            Self::Tls => out.write_str("<nil>"),
+            // As Go prints a pointer that is nil, or a struct: of the many fields of its
+            // ConnectionState this is HandshakeComplete.
+            Self::Tls => out.write_str(match asked.transport {
+                Transport::Plain => "<nil>",
+                Transport::Tls => "{true}",
+            }),
             Self::Header(name) => write!(out, "[{}]", asked.header(name)),
             Self::Code => write!(out, "{}", answered.status.as_u16()),
             Self::Size => write!(out, "{}", answered.size),
