@@ -55,7 +55,7 @@ struct Data {
 // === impl Prometheus ===
 
 impl Prometheus {
-    /// Starts it with `config/monitoring/prometheus.yaml`, and waits until it answers.
+    /// Starts it with `config/monitoring/prometheus.yml`, and waits until it answers.
     pub async fn start(space: &Space) -> Result<Self> {
         let image = image().await?;
         allow(space).await?;
@@ -171,7 +171,7 @@ async fn allow(space: &Space) -> Result<()> {
 }
 
 fn configuration() -> Result<ConfigMap> {
-    let path = source_root().join("config/monitoring/prometheus.yaml");
+    let path = source_root().join("config/monitoring/prometheus.yml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let [usual, quick] = INTERVALS;
     ensure!(text.contains(usual), "{} lacks {usual}", path.display());

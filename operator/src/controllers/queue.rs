@@ -110,7 +110,7 @@ impl Queue {
             (
                 "kn_workqueue_unfinished_work_seconds",
                 "Time that objects in work have taken by now, together",
-                running.iter().sum(),
+                running.iter().fold(0.0, |sum, time| sum + time),
             ),
             (
                 "kn_workqueue_longest_running_processor_seconds",
