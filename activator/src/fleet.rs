@@ -167,7 +167,7 @@ impl Fleet {
         let new = || {
             let (budget, probes) = (Arc::clone(&self.budget), self.probes.clone());
             let (trust, slow) = (self.trust.clone(), self.slow.clone());
-            Member::new(id.clone(), budget, &self.metrics, trust, probes, slow)
+            Member::new(id.clone(), budget, trust, probes, slow)
         };
         Arc::clone(self.members.write().entry(id.clone()).or_insert_with(new))
     }

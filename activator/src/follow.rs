@@ -2,7 +2,7 @@
 //! when it has seen all that was there, so that a starting replica is not asked before it knows.
 
 mod internal;
-mod log;
+mod observability;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -23,7 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
 pub use internal::{internal_certificate, trusted_maps, trusted_secrets};
-pub use log::request_log;
+pub use observability::observability;
 
 use crate::announcements::Announcements;
 use crate::certificates::{Certificates, SECRET_TYPE};

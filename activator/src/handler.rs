@@ -311,17 +311,16 @@ impl Handler {
         let start = Instant::now();
         let deadline = Deadline::new(known.settings.limits, start, TIMED_OUT);
         let present = self.reporter.enter(&member, start);
-        let method = request.method().clone();
-        let mut books = Books::open(present, Arc::clone(&known), method, start);
+        let mut books = Books::open(present, Arc::clone(&known), &request, start);
         let answered = {
             // Pinned here, and not moved on: each move would keep its room in every connection.
             let answer = pin!(async {
                 match forward(&member, &known, protocol, request, start).await {
-                    Ok((mut response, ticket)) => {
+                    Ok((mut response, ticket, active)) => {
                         if ticket.backend().upstream().is_encrypted() {
                             response.extensions_mut().insert(Encrypted);
                         }
-                        books.sent(ticket);
+                        books.sent(ticket, active);
                         forward::finish(response, upgrade)
                     }
                     Err(refusal) => refusal.into_response(),
@@ -331,7 +330,7 @@ impl Handler {
         };
         match answered {
             Ok(response) => {
-                books.answered(response.status());
+                books.answered(&response);
                 forward::hold(response, books).map(|body| {
                     if body.is_end_stream() {
                         Body::Empty
@@ -342,7 +341,7 @@ impl Handler {
             }
             Err(TimedOut(text)) => {
                 let response = Shared::TimedOut(text).into_response();
-                books.answered(response.status());
+                books.answered(&response);
                 response
             }
         }

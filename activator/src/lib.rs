@@ -29,6 +29,7 @@ pub mod throttle;
 pub mod watch;
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,6 +41,8 @@ use net::tls::Tls;
 use prometheus::Registry;
 use runtime::admin::{self, Admin};
 use runtime::kube::event::Recorder;
+use runtime::kube::requests;
+use runtime::metrics::OldNames;
 use runtime::ready::{Gate, Ready};
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
@@ -69,6 +72,8 @@ pub struct Activator {
     pub log: Log,
     /// The core Services that hosts may lead to: to be fed.
     pub services: Services,
+    /// Whether metrics have their old names, too: to be fed.
+    pub old_names: OldNames,
     /// Hears pods that announce themselves: to be given its key.
     pub announcements: Announcements,
     /// Where it listens.
@@ -110,13 +115,15 @@ pub fn start(args: &Args, client: Client, tasks: &Tasks) -> anyhow::Result<()> {
         log,
         services,
         announcements,
+        old_names,
         drained,
         ..
     } = build(args, live.reader(), &registry, tasks)?;
     follow_internal(args, &client, &internal, &ready, &drained, tasks);
     let system_maps = Api::namespaced(client.clone(), &args.system_namespace);
-    let request_log = follow::request_log(system_maps, log);
-    until(&drained, tasks, "request log", request_log);
+    requests::show_old_names("activator", old_names.clone());
+    let observability = follow::observability(system_maps, log, old_names);
+    until(&drained, tasks, "observability", observability);
     let ingresses = follow::ingresses(client.clone(), live, ready.gate("routes"));
     let revisions = follow::revisions(client.clone(), Arc::clone(&fleet), ready.gate("revisions"));
     let secrets = follow::secrets(client.clone(), certificates, ready.gate("certificates"));
@@ -191,7 +198,7 @@ async fn unready(running: Gate, shutdown: Shutdown) {
     running.open();
     shutdown.wait().await;
     running.close();
-    std::future::pending().await
+    pending().await
 }
 
 /// Binds the ports of requests and serves what `table` says from revisions that the caller feeds.
@@ -204,13 +211,15 @@ pub fn build(
     registry: &Registry,
     tasks: &Tasks,
 ) -> anyhow::Result<Activator> {
-    let metrics = Arc::new(Metrics::new(registry).context("can't register the metrics")?);
+    let metrics =
+        Arc::new(Metrics::new(registry, &args.pod_name).context("can't register the metrics")?);
     let (reporter, reports, socket) =
         report::build(args.stats_url(), args.pod_name.clone(), &metrics.stats);
     let internal = Internal::new(args.tls.clone());
     let trust = internal.trust.clone();
     let fleet = Fleet::trusting(trust, args.queue_bytes(), Arc::clone(&metrics));
     let announcements = Announcements::new(Arc::clone(&fleet), metrics.announcements.clone());
+    let old_names = metrics.old.clone();
     let drained = Shutdown::default();
     let wall = SystemTime::now().duration_since(UNIX_EPOCH);
     let reports = reports.run(wall.unwrap_or_default());
@@ -265,6 +274,7 @@ pub fn build(
         log,
         services,
         announcements,
+        old_names,
         addresses,
         drained,
     })

@@ -23,7 +23,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use prometheus::IntGauge;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, oneshot};
 
@@ -48,7 +47,6 @@ pub struct Throttle {
     budget: Arc<Budget>,
     waiting: AtomicUsize,
     joined: Notify,
-    queued: IntGauge,
     /// A look for slots is going on.
     seeking: AtomicBool,
     /// There may be more to ask for, or nobody waits any more.
@@ -110,13 +108,8 @@ struct Waiting<'a> {
 // === impl Throttle ===
 
 impl Throttle {
-    /// A line without pods. `queued` shows how many requests wait.
-    pub fn new(
-        id: RevisionId,
-        limit: Option<NonZeroU32>,
-        budget: Arc<Budget>,
-        queued: IntGauge,
-    ) -> Arc<Self> {
+    /// A line without pods.
+    pub fn new(id: RevisionId, limit: Option<NonZeroU32>, budget: Arc<Budget>) -> Arc<Self> {
         let state = State {
             limit,
             backends: Vec::new(),
@@ -129,7 +122,6 @@ impl Throttle {
             budget,
             waiting: AtomicUsize::new(0),
             joined: Notify::new(),
-            queued,
             seeking: AtomicBool::new(false),
             changed: Notify::new(),
             seed: rand::random(),
@@ -356,7 +348,6 @@ impl State {
 impl<'a> Waiting<'a> {
     fn new(throttle: &'a Throttle, bytes: Bytes) -> Self {
         throttle.waiting.fetch_add(1, Ordering::Relaxed);
-        throttle.queued.inc();
         Self {
             throttle,
             _bytes: bytes,
@@ -366,7 +357,6 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.throttle.queued.dec();
         if self.throttle.waiting.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.throttle.changed.notify_waiters();
         }

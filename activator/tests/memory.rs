@@ -28,7 +28,7 @@ const MOST: usize = 40 * 1024;
 const DOOR: Door = Door::Revision(Transport::Plain);
 
 fn handler() -> Handler {
-    let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
+    let metrics = Arc::new(Metrics::new(&Registry::new(), "activator-1").unwrap());
     let (reporter, ..) = report::build("ws://nobody".into(), "activator-1".into(), &metrics.stats);
     Handler {
         table: TableReader::fixed(Table::default()),

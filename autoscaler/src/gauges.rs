@@ -1,4 +1,4 @@
-//! Gauges per revision (contract/data-plane 5.1). They go when their revision goes.
+//! Gauges per revision (contract/data-plane 5). They go when their revision goes.
 //!
 //! A row of numbers for each revision, which becomes metrics when somebody asks: gauges that always
 //! exist would cost each revision 17 KiB, a row costs half of one.
@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus::Registry;
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Gauge, LabelPair, Metric as Series, MetricFamily, MetricType};
+use runtime::metrics::{Families, Label, OldNames, Rendered, Source, Times};
 
 use crate::decide::{Decision, Load};
 use crate::pods::PodCounts;
@@ -23,57 +23,76 @@ const LABELS: [&str; 4] = [
     "kn_revision_name",
     "k8s_namespace_name",
 ];
+/// The same under their old names.
+const OLD_LABELS: [&str; 4] = [
+    "service_name",
+    "configuration_name",
+    "revision_name",
+    "namespace_name",
+];
+/// Place of the label that would make too many series of a histogram.
+const REVISION: usize = 2;
+/// Under which the rows are registered.
+const ROWS: &str = "fermata_autoscaler_revisions";
 
 /// Whose gauges: the values of the labels, in their order; empty where there is none.
 pub type Labels = [String; 4];
 
 macro_rules! gauges {
-    ($($field:ident $name:literal $help:literal,)*) => {
+    ($($field:ident $name:literal $old:literal $help:literal,)*) => {
         /// The numbers of one revision; nothing where a gauge does not apply.
         #[derive(Clone, Copy, Debug, Default, PartialEq)]
         struct Row { $($field: Option<f64>,)* }
 
-        /// A gauge: its name, what it means, and where it stands in a row.
-        type Column = (&'static str, &'static str, fn(&Row) -> Option<f64>);
+        /// A gauge: its name, the old one, what it means, and where it stands in a row.
+        type Column = (&'static str, &'static str, &'static str, fn(&Row) -> Option<f64>);
 
-        const COLUMNS: &[Column] = &[$(($name, $help, |row| row.$field),)*];
+        const COLUMNS: &[Column] = &[$(($name, $old, $help, |row| row.$field),)*];
     };
 }
 
 gauges! {
-    desired "kn_revision_pods_desired" "Pods that the load asks for",
-    requested "kn_revision_pods_requested" "Pods that were asked of Kubernetes",
-    count "kn_revision_pods_count" "Pods that are ready",
-    not_ready "kn_revision_pods_not_ready_count" "Pods that run but are not ready",
-    pending "kn_revision_pods_pending_count" "Pods that do not run yet",
-    terminating "kn_revision_pods_terminating_count" "Pods that are about to go",
-    excess "kn_revision_capacity_excess" "Load that would still find room beyond the burst",
-    panic_mode "kn_revision_panic_mode" "1 while the revision is in panic",
-    concurrency_stable "kn_revision_concurrency_stable" "Requests in flight over the stable window",
-    concurrency_panic "kn_revision_concurrency_panic" "Requests in flight over the panic window",
-    concurrency_target "kn_revision_concurrency_target" "Requests in flight that a pod should have",
-    rps_stable "kn_revision_rps_stable" "Requests per second over the stable window",
-    rps_panic "kn_revision_rps_panic" "Requests per second over the panic window",
-    rps_target "kn_revision_rps_target" "Requests per second that a pod should get",
+    desired "kn_revision_pods_desired" "autoscaler_desired_pods" "Pods that the load asks for",
+    requested "kn_revision_pods_requested" "autoscaler_requested_pods" "Pods that were asked of Kubernetes",
+    count "kn_revision_pods_count" "autoscaler_actual_pods" "Pods that are ready",
+    not_ready "kn_revision_pods_not_ready_count" "autoscaler_not_ready_pods" "Pods that run but are not ready",
+    pending "kn_revision_pods_pending_count" "autoscaler_pending_pods" "Pods that do not run yet",
+    terminating "kn_revision_pods_terminating_count" "autoscaler_terminating_pods" "Pods that are about to go",
+    excess "kn_revision_capacity_excess" "autoscaler_excess_burst_capacity" "Load that would still find room beyond the burst",
+    panic_mode "kn_revision_panic_mode" "autoscaler_panic_mode" "1 while the revision is in panic",
+    concurrency_stable "kn_revision_concurrency_stable" "autoscaler_stable_request_concurrency" "Requests in flight over the stable window",
+    concurrency_panic "kn_revision_concurrency_panic" "autoscaler_panic_request_concurrency" "Requests in flight over the panic window",
+    concurrency_target "kn_revision_concurrency_target" "autoscaler_target_concurrency_per_pod" "Requests in flight that a pod should have",
+    rps_stable "kn_revision_rps_stable" "autoscaler_stable_requests_per_second" "Requests per second over the stable window",
+    rps_panic "kn_revision_rps_panic" "autoscaler_panic_requests_per_second" "Requests per second over the panic window",
+    rps_target "kn_revision_rps_target" "autoscaler_target_requests_per_second" "Requests per second that a pod should get",
 }
 
 /// All gauges. Clones share them.
 #[derive(Clone)]
-pub struct Gauges {
-    rows: Rows,
-    descriptions: Arc<[Desc]>,
+pub struct Gauges(Arc<Shared>);
+
+struct Shared {
+    rows: Mutex<Rows>,
+    scrapes: Mutex<Scrapes>,
+    old: OldNames,
 }
 
 /// The rows that are shown, and a number that tells rows of the same labels apart: a revision may be
 /// made anew before the old one's row has gone.
-type Rows = Arc<Mutex<BTreeMap<Arc<Labels>, (u64, Row)>>>;
+type Rows = BTreeMap<Arc<Labels>, (u64, Row)>;
+
+/// How long it took to ask the pods, for all revisions of a configuration together: the label of the
+/// revision is empty.
+type Scrapes = BTreeMap<Labels, Arc<Times>>;
 
 /// The gauges of one revision. Dropping it removes them. Those of load are those of the metric that
 /// the revision is scaled by.
 pub struct RevisionGauges {
-    rows: Rows,
+    shared: Arc<Shared>,
     labels: Arc<Labels>,
     number: u64,
+    scrapes: Arc<Times>,
 }
 
 // === impl Gauges ===
@@ -82,55 +101,72 @@ impl Gauges {
     /// Registers the gauges.
     ///
     /// # Errors
-    /// When one of the names is taken in `registry`.
+    /// When they are in `registry` already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let described = COLUMNS.iter().map(|(name, help, _)| {
-            let labels = LABELS.map(str::to_owned).to_vec();
-            Desc::new(
-                (*name).to_owned(),
-                (*help).to_owned(),
-                labels,
-                Default::default(),
-            )
+        let shared = Arc::new(Shared {
+            rows: Mutex::default(),
+            scrapes: Mutex::default(),
+            old: OldNames::default(),
         });
-        let gauges = Self {
-            rows: Rows::default(),
-            descriptions: described.collect::<Result<_, _>>()?,
-        };
-        registry.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
+        Rendered::register(registry, ROWS, Arc::clone(&shared))?;
+        Ok(Self(shared))
+    }
+
+    /// Whether they have their old names, too.
+    pub fn old_names(&self) -> OldNames {
+        self.0.old.clone()
     }
 
     /// The gauges of a revision; they appear when something is shown.
     pub fn revision(&self, labels: Labels) -> RevisionGauges {
+        let mut configuration = labels.clone();
+        configuration[REVISION].clear();
+        let mut scrapes = self.0.scrapes.lock();
         RevisionGauges {
-            rows: Arc::clone(&self.rows),
+            shared: Arc::clone(&self.0),
+            scrapes: Arc::clone(scrapes.entry(configuration).or_default()),
             labels: Arc::new(labels),
             number: rand::random(),
         }
     }
 }
 
-impl Collector for Gauges {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
-    }
+// === impl Shared ===
 
-    fn collect(&self) -> Vec<MetricFamily> {
-        let rows = self.rows.lock();
-        let families = COLUMNS.iter().map(|(name, help, value)| {
-            let series = rows.iter().filter_map(|(labels, (_, row))| {
-                let value = value(row)?;
-                Some(series(labels, value))
-            });
-            let mut family = MetricFamily::default();
-            family.set_name((*name).to_owned());
-            family.set_help((*help).to_owned());
-            family.set_field_type(MetricType::GAUGE);
-            family.set_metric(series.collect());
-            family
-        });
-        families.collect()
+impl Source for Shared {
+    fn show(&self, families: &mut Families) {
+        for (labels, (_, row)) in &*self.rows.lock() {
+            let current = pairs(LABELS, labels);
+            let old = self.old.shown().then(|| pairs(OLD_LABELS, labels));
+            for (name, old_name, help, value) in COLUMNS {
+                let Some(value) = value(row) else { continue };
+                families.gauge(name, help, &current, value);
+                if let Some(old) = &old {
+                    families.gauge(old_name, help, old, value);
+                }
+            }
+        }
+        let mut scrapes = self.scrapes.lock();
+        // A configuration without revisions is gone.
+        scrapes.retain(|_, times| Arc::strong_count(times) > 1);
+        for (labels, times) in &*scrapes {
+            self.show_scrapes(families, labels, times);
+        }
+    }
+}
+
+impl Shared {
+    fn show_scrapes(&self, families: &mut Families, labels: &Labels, times: &Times) {
+        const HELP: &str = "Time to ask a sample of the pods for their load";
+        let seconds = times.seconds();
+        if seconds.count() > 0 {
+            let name = "kn_autoscaler_scrape_duration_seconds";
+            families.histogram(name, HELP, &without_revision(LABELS, labels), &seconds);
+        }
+        if let Some(old) = times.milliseconds().filter(|_| self.old.shown()) {
+            let labels = without_revision(OLD_LABELS, labels);
+            families.histogram("autoscaler_scrape_time", HELP, &labels, &old);
+        }
     }
 }
 
@@ -146,7 +182,7 @@ impl RevisionGauges {
         decision: &Decision,
         wanted: Option<u32>,
     ) {
-        let mut rows = self.rows.lock();
+        let mut rows = self.shared.rows.lock();
         let before = rows
             .get(&self.labels)
             .filter(|(number, _)| *number == self.number);
@@ -154,11 +190,16 @@ impl RevisionGauges {
         let row = before.after(rules, pods, load, decision, wanted);
         rows.insert(Arc::clone(&self.labels), (self.number, row));
     }
+
+    /// Counts a round in which pods told their load.
+    pub fn scraped(&self, took: Duration) {
+        self.scrapes.observe(took, self.shared.old.shown());
+    }
 }
 
 impl Drop for RevisionGauges {
     fn drop(&mut self) {
-        let mut rows = self.rows.lock();
+        let mut rows = self.shared.rows.lock();
         if rows
             .get(&self.labels)
             .is_some_and(|(number, _)| *number == self.number)
@@ -213,25 +254,16 @@ impl Row {
     }
 }
 
-fn series(labels: &Labels, value: f64) -> Series {
-    // In the order of the names, as the text is written.
-    let mut pairs: Vec<LabelPair> = LABELS
-        .iter()
-        .zip(labels)
-        .map(|(name, value)| {
-            let mut pair = LabelPair::default();
-            pair.set_name((*name).to_owned());
-            pair.set_value(value.clone());
-            pair
-        })
-        .collect();
-    pairs.sort_by(|one, other| one.name().cmp(other.name()));
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    let mut series = Series::default();
-    series.set_label(pairs);
-    series.set_gauge(gauge);
-    series
+/// Labels with their values.
+fn pairs<'a>(names: [&'static str; 4], values: &'a Labels) -> Vec<Label<'a>> {
+    let values = values.iter().map(String::as_str);
+    names.into_iter().zip(values).collect()
+}
+
+fn without_revision<'a>(names: [&'static str; 4], values: &'a Labels) -> Vec<Label<'a>> {
+    let mut pairs = pairs(names, values);
+    pairs.remove(REVISION);
+    pairs
 }
 
 impl fmt::Debug for Gauges {
@@ -247,70 +279,4 @@ impl fmt::Debug for RevisionGauges {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Gauges;
-    use crate::decide::{Decision, Load, Rule};
-    use crate::pods::PodCounts;
-    use crate::rules::Rules;
-    use crds::autoscaling::PodAutoscaler;
-    use crds::config::Settings;
-    use prometheus::Registry;
-
-    #[test]
-    fn a_revision_shows_its_own_metric_and_leaves_nothing_behind() {
-        let registry = Registry::new();
-        let gauges = Gauges::new(&registry).unwrap();
-        let names = || {
-            let families = registry.gather();
-            families
-                .iter()
-                .map(|family| family.name().to_owned())
-                .collect::<Vec<_>>()
-        };
-        let labels = ["hello", "hello", "hello-00001", "ns"].map(str::to_owned);
-        let revision = gauges.revision(labels.clone());
-        let rules = Rules::read(&PodAutoscaler::default(), &Settings::default());
-        let decision = Decision {
-            wanted: Some(2),
-            by_load: Some(3),
-            excess_burst: -8,
-            panicking: true,
-            rule: Rule::MaxScale,
-        };
-        let load = Some(Load {
-            stable: 150.0,
-            panic: 160.0,
-        });
-        revision.show(&rules, PodCounts::default(), load, &decision, Some(2));
-        assert_eq!(names().len(), 11);
-        assert!(
-            !names()
-                .iter()
-                .any(|name| name.starts_with("kn_revision_rps"))
-        );
-        let text = prometheus::TextEncoder::new()
-            .encode_to_string(&registry.gather())
-            .unwrap();
-        let of = "{k8s_namespace_name=\"ns\",kn_configuration_name=\"hello\",kn_revision_name=\"hello-00001\",kn_service_name=\"hello\"}";
-        for line in [
-            format!("kn_revision_pods_desired{of} 3"),
-            format!("kn_revision_pods_requested{of} 2"),
-            format!("kn_revision_capacity_excess{of} -8"),
-            format!("kn_revision_panic_mode{of} 1"),
-            format!("kn_revision_concurrency_panic{of} 160"),
-            format!("kn_revision_concurrency_target{of} 70"),
-        ] {
-            assert!(text.contains(&line), "{line} is missing in\n{text}");
-        }
-        let anew = gauges.revision(labels);
-        anew.show(&rules, PodCounts::default(), None, &decision, None);
-        drop(revision);
-        assert_eq!(
-            names().len(),
-            11,
-            "those of the revision that was made anew"
-        );
-        drop(anew);
-        assert!(names().is_empty());
-    }
-}
+mod tests;

@@ -96,9 +96,12 @@ async fn world(
     options: &Options,
     share: Share,
 ) -> anyhow::Result<Arc<World>> {
+    let (watches, gauges) = (watches(tasks, client), Gauges::new(registry)?);
+    let settings = settings::watch(tasks, client, &options.system_namespace).await;
+    settings::follow_old_names(tasks, settings.clone(), "autoscaler", gauges.old_names());
     Ok(Arc::new(World {
-        watches: watches(tasks, client),
-        settings: settings::watch(tasks, client, &options.system_namespace).await,
+        watches,
+        settings,
         client: ClientHandle(client.clone()),
         share,
         ledger: Arc::default(),
@@ -106,7 +109,7 @@ async fn world(
         pods: Arc::default(),
         writers: Arc::new(Semaphore::new(kpa::WRITERS)),
         histories: Arc::default(),
-        gauges: Gauges::new(registry)?,
+        gauges,
         cluster_domain: options.cluster_domain.clone(),
     }))
 }

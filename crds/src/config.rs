@@ -28,7 +28,9 @@ pub use gc::GcConfig;
 pub use leader_election::LeaderElectionConfig;
 pub use logging::LoggingConfig;
 pub use network::{HttpProtocol, MeshCompatibility, NetworkConfig};
-pub use observability::{Exporter, MetricsProtocol, ObservabilityConfig, TracingProtocol};
+pub use observability::{
+    Exporter, MetricsCompat, MetricsProtocol, ObservabilityConfig, TracingProtocol,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 

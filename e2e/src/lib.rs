@@ -16,6 +16,7 @@ pub mod load;
 pub mod metrics;
 pub mod namespace;
 pub mod process;
+pub mod prometheus;
 pub mod sample;
 pub mod scale;
 pub mod scenario;

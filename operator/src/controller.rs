@@ -8,6 +8,7 @@ use net::contract::port;
 use runtime::admin::{self, Admin};
 use runtime::kube::event::Recorder;
 use runtime::kube::settings;
+use runtime::metrics::Rendered;
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 
@@ -21,11 +22,15 @@ use crate::report::Reports;
 use crate::revision::digests::Resolver;
 use crate::stores::Watches;
 
+/// Our name in logs and in old names of metrics.
+const COMPONENT: &str = "controller";
+
 /// Runs until shutdown.
 pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCode> {
-    runtime::log::init("controller");
+    runtime::log::init(COMPONENT);
     let tasks = Tasks::new(Shutdown::on_signals()?);
     let admin = Admin::default();
+    let registry = admin.registry.clone();
     let synced = admin.ready.gate("watches");
     for port in [port::ADMIN, port::METRICS] {
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
@@ -39,6 +44,8 @@ pub(crate) async fn run(arguments: ControllerArguments) -> anyhow::Result<ExitCo
     let (cert_manager, orders) = Installation::start(&tasks, client.clone());
     let master = announcement::master_key(client.clone(), &arguments.system_namespace).await;
     let (loops, election) = Loops::enter(arguments.pod_name.as_deref());
+    Rendered::register(&registry, "fermata_workqueues", loops.queues())?;
+    settings::follow_old_names(&tasks, settings.clone(), COMPONENT, loops.old_names.clone());
     let context = Arc::new(Context {
         loops,
         herald: Herald::new(

@@ -2,6 +2,7 @@
 
 mod certificates;
 pub(crate) mod loops;
+mod queue;
 mod run;
 
 use std::sync::Arc;

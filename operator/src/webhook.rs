@@ -16,6 +16,7 @@ mod handlers;
 mod hooks;
 mod kind;
 mod listener;
+mod metrics;
 mod patch;
 mod review;
 
@@ -32,10 +33,14 @@ use kube::Client;
 use net::contract::{env, name, port};
 use runtime::admin::{self, Admin};
 use runtime::kube::settings;
+use runtime::metrics::Rendered;
 use runtime::shutdown::Shutdown;
 use runtime::tasks::Tasks;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+/// Our name in logs and in old names of metrics.
+const COMPONENT: &str = "webhook";
 
 /// Settings of the webhook.
 #[derive(Clone, Debug, Args)]
@@ -73,9 +78,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 /// Runs until shutdown.
 pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode> {
-    runtime::log::init("webhook");
+    runtime::log::init(COMPONENT);
     let tasks = Tasks::new(Shutdown::on_signals()?);
     let admin = Admin::default();
+    let registry = admin.registry.clone();
     let certified = admin.ready.gate("certificates");
     for port in [port::ADMIN, port::METRICS] {
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
@@ -86,8 +92,12 @@ pub(crate) async fn run(arguments: WebhookArguments) -> anyhow::Result<ExitCode>
     }
     let client = runtime::kube::client().await?;
     let settings = settings::watch(&tasks, &client, &arguments.system_namespace).await;
+    let admissions = Arc::new(metrics::Admissions::default());
+    Rendered::register(&registry, "fermata_admissions", Arc::clone(&admissions))?;
+    settings::follow_old_names(&tasks, settings.clone(), COMPONENT, admissions.old.clone());
     let server = Arc::new(handlers::Server {
         settings,
+        admissions,
         pods: dry_run::Pods::new(client.clone()),
         room: body::Room::default(),
     });

@@ -72,9 +72,9 @@ pub struct Observability {
     /// One line of the request log; None is the default.
     #[serde(rename = "logging.request-log-template", alias = "requestLogTemplate")]
     pub template: Option<String>,
-    /// `prometheus` opens the port for metrics.
-    #[serde(rename = "request-metrics-protocol")]
-    pub metrics_protocol: String,
+    /// `legacy` shows metrics under the names of Knative 1.18 and before, too.
+    #[serde(rename = "metrics-compat")]
+    pub metrics_compat: String,
 }
 
 /// A variable that we can't work with.

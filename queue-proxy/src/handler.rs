@@ -4,6 +4,7 @@
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use net::{
     authority,
@@ -22,6 +23,7 @@ use net::{
     tunnel::Tunnel,
     upstream::{NotSentError, Protocol, SendError, Upstream},
 };
+use runtime::metrics::{Answer as Answered, Exchange, method, status};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -60,8 +62,8 @@ pub struct Handler {
     pub drain: Drain,
     /// Counts for the autoscaler.
     pub reporter: Reporter,
-    /// Measures for people, if they want that.
-    pub metrics: Option<Arc<Metrics>>,
+    /// Measures for people.
+    pub metrics: Arc<Metrics>,
     /// Logs requests, if people want that.
     pub log: Option<RequestLog>,
     /// Logs probes too.
@@ -86,16 +88,18 @@ pub struct Client {
 pub struct Books {
     _counted: Counted,
     present: Present,
-    measured: Option<Measured>,
+    measured: Measured,
 }
 
 #[derive(Debug)]
 struct Measured {
     metrics: Arc<Metrics>,
-    method: Method,
+    method: &'static str,
     tag: RouteTag,
     start: Instant,
-    status: Option<StatusCode>,
+    request_bytes: Option<u64>,
+    /// Its status, and the bytes of its body if the head tells them.
+    answer: Option<(StatusCode, Option<u64>)>,
 }
 
 /// The app works on a request, until this is dropped.
@@ -103,7 +107,8 @@ struct Measured {
 pub struct Invocation {
     /// The slot is taken until the answer has ended.
     _slot: Option<Slot>,
-    metrics: Option<Arc<Metrics>>,
+    metrics: Arc<Metrics>,
+    method: &'static str,
     start: Instant,
     status: Option<StatusCode>,
 }
@@ -209,7 +214,8 @@ impl Handler {
         };
         let mut invocation = Invocation {
             _slot: slot,
-            metrics: self.metrics.clone(),
+            metrics: Arc::clone(&self.metrics),
+            method: method(request.method()),
             start: Instant::now(),
             status: None,
         };
@@ -262,13 +268,14 @@ impl Handler {
         Books {
             _counted: self.reporter.enter(origin(headers), start),
             present: self.drain.enter(),
-            measured: self.metrics.as_ref().map(|metrics| Measured {
-                metrics: Arc::clone(metrics),
-                method: request.method().clone(),
+            measured: Measured {
+                metrics: Arc::clone(&self.metrics),
+                method: method(request.method()),
                 tag: RouteTag::of(headers),
                 start,
-                status: None,
-            }),
+                request_bytes: request.body().size_hint().exact(),
+                answer: None,
+            },
         }
     }
 }
@@ -338,23 +345,31 @@ fn refused(refusal: Refusal) -> Response<Invoked> {
 // === impl Books ===
 
 impl Books {
-    fn answered<B>(&mut self, response: &Response<B>) {
+    fn answered<B: HttpBody>(&mut self, response: &Response<B>) {
         if response.extensions().get::<Tunnel>().is_some() {
             self.present.upgraded();
         }
-        if let Some(measured) = &mut self.measured {
-            measured.status = Some(response.status());
-        }
+        let bytes = response.body().size_hint().exact();
+        self.measured.answer = Some((response.status(), bytes));
     }
 }
 
 impl Drop for Measured {
     fn drop(&mut self) {
         // Without a status the client left before anybody answered: no answer to measure.
-        if let Some(status) = self.status {
-            self.metrics
-                .served(&self.method, status, self.tag, self.start.elapsed());
-        }
+        let Some((answered, response_bytes)) = self.answer else {
+            return;
+        };
+        let exchange = Exchange {
+            answer: Answered {
+                method: self.method,
+                status: status(answered),
+            },
+            took: self.start.elapsed(),
+            request_bytes: self.request_bytes,
+            response_bytes,
+        };
+        self.metrics.served(&exchange, self.tag);
     }
 }
 
@@ -362,8 +377,12 @@ impl Drop for Measured {
 
 impl Drop for Invocation {
     fn drop(&mut self) {
-        if let (Some(metrics), Some(status)) = (&self.metrics, self.status) {
-            metrics.invoked(status, self.start.elapsed());
+        if let Some(answered) = self.status {
+            let answer = Answered {
+                method: self.method,
+                status: status(answered),
+            };
+            self.metrics.invoked(answer, self.start.elapsed());
         }
     }
 }

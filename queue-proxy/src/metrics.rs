@@ -1,39 +1,41 @@
-//! Metrics for Prometheus (contract/data-plane 5.1): names and attributes of upstream's.
+//! Metrics for Prometheus (contract/data-plane 5): names and attributes of upstream's, and of Knative
+//! 1.18 and before for those who want them.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use http::{HeaderMap, Method, StatusCode};
-use net::{contract::header, slots::Slots};
-use prometheus::{
-    Encoder as _, Error, HistogramOpts, HistogramVec, IntGauge, Opts, Registry, TextEncoder,
+use http::HeaderMap;
+use net::{
+    contract::{header, name},
+    slots::Slots,
+};
+use runtime::metrics::{
+    Answer, Calls, Exchange, Exchanges, Families, Label, OldCounts, OldNames, STATUS,
 };
 
 use crate::args::Identity;
 
-/// Upper bounds in seconds.
-const BUCKETS: [f64; 14] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
+const REQUESTS: OldCounts = OldCounts {
+    count: "revision_request_count",
+    latencies: "revision_request_latencies",
+};
+const APP_REQUESTS: OldCounts = OldCounts {
+    count: "revision_app_request_count",
+    latencies: "revision_app_request_latencies",
+};
 
 /// All metrics of the process.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
-    server: HistogramVec,
-    invocation: HistogramVec,
-    depth: Option<Depth>,
-}
-
-/// Computed when somebody looks.
-#[derive(Debug)]
-struct Depth {
-    gauge: IntGauge,
-    slots: Slots,
+    identity: Identity,
+    old: OldNames,
+    served: Exchanges<RouteTag>,
+    invoked: Calls,
+    slots: Option<Slots>,
 }
 
 /// Which route a request took (contract/data-plane 4.1). Closed, so that a client can't invent
 /// labels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RouteTag {
     /// No tag asked for, default route.
     Default,
@@ -48,113 +50,103 @@ pub enum RouteTag {
 // === impl Metrics ===
 
 impl Metrics {
-    /// Registers everything.
-    ///
-    /// # Errors
-    /// Only if two metrics have the same name.
-    pub fn new(identity: &Identity, slots: Option<&Slots>) -> Result<Self, Error> {
-        let registry = Registry::new_custom(None, Some(constant_labels(identity)))?;
-        let server = histogram(
-            "http_server_request_duration_seconds",
-            "Time from a request's arrival to the end of its answer, the line included.",
-            &[
-                "http_request_method",
-                "http_response_status_code",
-                "kn_route_tag",
-            ],
-        )?;
-        let invocation = histogram(
-            "kn_serving_invocation_duration_seconds",
-            "Time that the app had for a request.",
-            &["http_response_status_code"],
-        )?;
-        registry.register(Box::new(server.clone()))?;
-        registry.register(Box::new(invocation.clone()))?;
-        let depth = match slots {
-            Some(slots) => Some(Depth::new(&registry, slots.clone())?),
-            None => None,
-        };
-        Ok(Self {
-            registry,
-            server,
-            invocation,
-            depth,
-        })
+    /// Nothing has happened yet. With a hard limit, `slots` tells how many requests are here.
+    pub fn new(identity: Identity, slots: Option<Slots>, old: OldNames) -> Self {
+        Self {
+            identity,
+            old,
+            served: Exchanges::default(),
+            invoked: Calls::default(),
+            slots,
+        }
     }
 
     /// An answer has ended.
-    pub fn served(&self, method: &Method, status: StatusCode, tag: RouteTag, took: Duration) {
-        let labels = [method_label(method), status.as_str(), tag.label()];
-        self.server
-            .with_label_values(&labels)
-            .observe(took.as_secs_f64());
+    pub fn served(&self, exchange: &Exchange, tag: RouteTag) {
+        self.served.note(exchange, tag, self.old.shown());
     }
 
     /// The app has ended its answer.
-    pub fn invoked(&self, status: StatusCode, took: Duration) {
-        let labels = [status.as_str()];
-        self.invocation
-            .with_label_values(&labels)
-            .observe(took.as_secs_f64());
+    pub fn invoked(&self, answer: Answer, took: Duration) {
+        self.invoked.note(answer, took, self.old.shown());
     }
 
     /// All of it as text.
     pub fn text(&self) -> String {
-        if let Some(Depth { gauge, slots }) = &self.depth {
-            gauge.set(i64::try_from(slots.requests()).unwrap_or(i64::MAX));
+        let mut families = Families::default();
+        self.show(&mut families);
+        if self.old.shown() {
+            self.show_old(&mut families);
         }
-        let mut text = Vec::new();
-        // Metrics that were registered can be written.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
-        String::from_utf8(text).unwrap_or_default()
+        families.text()
     }
-}
 
-impl Depth {
-    fn new(registry: &Registry, slots: Slots) -> Result<Self, Error> {
-        let opts = Opts::new(
-            "kn_serving_queue_depth",
-            "Requests in the line and in the app.",
+    fn show(&self, families: &mut Families) {
+        let Identity {
+            namespace,
+            service,
+            configuration,
+            revision,
+            pod,
+            ..
+        } = &self.identity;
+        let owner: [Label<'_>; 4] = [
+            ("k8s_namespace_name", namespace),
+            ("kn_service_name", service),
+            ("kn_configuration_name", configuration),
+            ("kn_revision_name", revision),
+        ];
+        self.served
+            .show(families, &owner, |tag| Some(("kn_route_tag", tag.label())));
+        self.invoked.show(families, &owner);
+        let invocation = (
+            "kn_serving_invocation_duration_seconds",
+            "Time that the app had for a request",
         );
-        let gauge = IntGauge::with_opts(opts)?;
-        registry.register(Box::new(gauge.clone()))?;
-        Ok(Self { gauge, slots })
+        self.invoked
+            .show_by_status(families, invocation, &owner, STATUS);
+        if let Some(depth) = self.depth() {
+            let help = "Requests in the line and in the app";
+            families.gauge("kn_serving_queue_depth", help, &owner, depth);
+        }
+        let target = [
+            ("service_name", service.as_str()),
+            ("k8s_namespace_name", namespace),
+            ("k8s_pod_name", pod),
+            ("container_name", name::QUEUE_PROXY),
+        ];
+        families.gauge("target_info", "Who tells this", &target, 1.0);
     }
-}
 
-fn histogram(name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, Error> {
-    HistogramVec::new(
-        HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()),
-        labels,
-    )
-}
+    fn show_old(&self, families: &mut Families) {
+        let Identity {
+            namespace,
+            service,
+            configuration,
+            revision,
+            pod,
+            ..
+        } = &self.identity;
+        let owner: [Label<'_>; 6] = [
+            ("namespace_name", namespace),
+            ("service_name", service),
+            ("configuration_name", configuration),
+            ("revision_name", revision),
+            ("pod_name", pod),
+            ("container_name", name::QUEUE_PROXY),
+        ];
+        self.served.show_old(families, REQUESTS, &owner, |tag| {
+            Some(("route_tag", tag.old_label()))
+        });
+        self.invoked.show_old(families, APP_REQUESTS, &owner);
+        if let Some(depth) = self.depth() {
+            let help = "Requests in the line and in the app";
+            families.gauge("revision_queue_depth", help, &owner, depth);
+        }
+    }
 
-fn constant_labels(identity: &Identity) -> HashMap<String, String> {
-    let labels = [
-        ("k8s_namespace_name", &identity.namespace),
-        ("kn_service_name", &identity.service),
-        ("kn_configuration_name", &identity.configuration),
-        ("kn_revision_name", &identity.revision),
-    ];
-    labels
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.clone()))
-        .collect()
-}
-
-/// OpenTelemetry's word for a method that it doesn't know is `_OTHER`.
-fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::HEAD => "HEAD",
-        Method::OPTIONS => "OPTIONS",
-        Method::TRACE => "TRACE",
-        Method::CONNECT => "CONNECT",
-        _ => "_OTHER",
+    fn depth(&self) -> Option<f64> {
+        self.slots.as_ref().map(|slots| slots.requests() as f64)
     }
 }
 
@@ -170,6 +162,16 @@ impl RouteTag {
             (true, true) => Self::Undefined,
             (true, false) => Self::Tagged,
             (false, false) => Self::Disabled,
+        }
+    }
+
+    /// As 1.18 and before call it.
+    fn old_label(self) -> &'static str {
+        match self {
+            Self::Default => "DEFAULT",
+            Self::Undefined => "UNDEFINED",
+            Self::Disabled => "DISABLED",
+            Self::Tagged => "TAGGED",
         }
     }
 
@@ -189,24 +191,58 @@ mod tests {
 
     use http::{HeaderMap, HeaderValue, Method, StatusCode};
     use net::{breaker::Breaker, slots::Slots};
+    use runtime::metrics::{Answer, Exchange, OldNames};
 
     use super::{Metrics, RouteTag};
     use crate::args::Identity;
 
+    /// What is shown after one request.
+    fn page(old: OldNames) -> String {
+        let slots = Slots::new(Breaker::new(1, 1));
+        let identity = Identity {
+            revision: "cart-00001".to_owned(),
+            ..Identity::default()
+        };
+        let metrics = Metrics::new(identity, Some(slots), old);
+        let exchange = Exchange {
+            answer: Answer::new(&Method::GET, StatusCode::OK),
+            took: Duration::from_millis(7),
+            request_bytes: Some(0),
+            response_bytes: Some(20),
+        };
+        metrics.served(&exchange, RouteTag::Disabled);
+        metrics.invoked(exchange.answer, exchange.took);
+        metrics.text()
+    }
+
     #[test]
     fn names_and_attributes_are_those_of_upstream() {
-        let slots = Slots::new(Breaker::new(1, 1));
-        let metrics = Metrics::new(&Identity::default(), Some(&slots)).unwrap();
-        let took = Duration::from_millis(7);
-        metrics.served(&Method::GET, StatusCode::OK, RouteTag::Disabled, took);
-        metrics.invoked(StatusCode::OK, took);
-        let text = metrics.text();
+        let text = page(OldNames::default());
         for expect in [
             "http_server_request_duration_seconds_bucket{http_request_method=\"GET\",",
+            "http_client_request_duration_seconds_bucket{http_request_method=\"GET\",",
             "kn_route_tag=\"kn:disabled\"",
             "le=\"0.01\"} 1",
             "kn_serving_invocation_duration_seconds_count",
             "kn_serving_queue_depth{",
+            "http_server_response_body_size_bytes_sum",
+        ] {
+            assert!(text.contains(expect), "{expect} is not in {text}");
+        }
+        assert!(!text.contains("revision_request_count"), "{text}");
+    }
+
+    #[test]
+    fn old_names_stand_beside_the_current_ones() {
+        let text = page(OldNames::new(true));
+        for expect in [
+            "kn_serving_invocation_duration_seconds_count",
+            "revision_request_latencies_bucket{",
+            "revision_request_count{",
+            "revision_app_request_count{",
+            "revision_app_request_latencies_sum{",
+            "revision_queue_depth{",
+            "response_code=\"200\",response_code_class=\"2xx\",revision_name=\"cart-00001\",route_tag=\"DISABLED\"",
         ] {
             assert!(text.contains(expect), "{expect} is not in {text}");
         }

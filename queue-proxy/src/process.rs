@@ -15,7 +15,7 @@ use net::{
     tls::Tls,
     upstream::{Upstream, UpstreamSettings},
 };
-use runtime::{shutdown::Shutdown, tasks::Tasks};
+use runtime::{metrics::OldNames, shutdown::Shutdown, tasks::Tasks};
 use tokio::{net::TcpListener, time::Instant};
 use tracing::info;
 
@@ -96,10 +96,8 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
     } else {
         None
     };
-    let metrics = match observability.metrics_protocol.as_str() {
-        "prometheus" => Some(Arc::new(Metrics::new(&args.identity, slots.as_ref())?)),
-        _ => None,
-    };
+    let old = OldNames::new(observability.metrics_compat == "legacy");
+    let metrics = Metrics::new(args.identity.clone(), slots.clone(), old);
     let app = app(args);
     Ok(Handler {
         app: Arc::clone(&app),
@@ -108,7 +106,7 @@ pub fn handler(args: &Args) -> anyhow::Result<Handler> {
         readiness: Readiness::new(args.checks.clone(), app),
         drain: Drain::new(drain_patience(&args.limits)),
         reporter: Reporter::new(args.identity.pod.clone()),
-        metrics,
+        metrics: Arc::new(metrics),
         log: log.clone().filter(|_| observability.request_log),
         probe_log: log.filter(|_| observability.probe_log),
         head: args.bounds.head,
@@ -171,14 +169,15 @@ async fn spawn_ports(tasks: &Tasks, handler: &Handler) -> anyhow::Result<()> {
         }
         Ok::<_, Infallible>(())
     });
-    if let Some(metrics) = handler.metrics.clone() {
-        let listener = bind(port::USER_METRICS).await?;
-        let until = left(&handler.drain, tasks.shutdown());
-        tasks.spawn("metrics", async move {
-            ports::metrics(listener, metrics, until).await;
-            Ok::<_, Infallible>(())
-        });
-    }
+    let (metrics, listener) = (
+        Arc::clone(&handler.metrics),
+        bind(port::USER_METRICS).await?,
+    );
+    let until = left(&handler.drain, tasks.shutdown());
+    tasks.spawn("metrics", async move {
+        ports::metrics(listener, metrics, until).await;
+        Ok::<_, Infallible>(())
+    });
     Ok(())
 }
 

@@ -52,9 +52,7 @@ fn add_metrics_of_every_process(registry: &Registry) {
     let process = Process::new().and_then(|process| registry.register(Box::new(process)));
     process.unwrap_or_else(known);
     #[cfg(feature = "kube")]
-    registry
-        .register(crate::kube::requests::collector())
-        .unwrap_or_else(known);
+    crate::kube::requests::register(registry).unwrap_or_else(known);
 }
 
 async fn readiness(State((ready, shutdown)): State<(Ready, Shutdown)>) -> impl IntoResponse {

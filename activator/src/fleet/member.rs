@@ -58,7 +58,7 @@ pub struct Known {
     /// Rules of requests.
     pub settings: Settings,
     /// Metrics of the revision.
-    pub metrics: RevisionMetrics,
+    pub metrics: Arc<RevisionMetrics>,
 }
 
 // === impl Member ===
@@ -67,12 +67,11 @@ impl Member {
     pub(super) fn new(
         id: RevisionId,
         budget: Arc<Budget>,
-        metrics: &Metrics,
         trust: Trust,
         probes: TaskTracker,
         slow: mpsc::Sender<SlowStart>,
     ) -> Arc<Self> {
-        let throttle = Throttle::new(id.clone(), None, budget, metrics.queued(&id));
+        let throttle = Throttle::new(id.clone(), None, budget);
         let load = Mutex::new(Load::new(Instant::now()));
         let (known, pods) = (RwLock::default(), Mutex::default());
         let peer = Peer::pod_of(trust, id.namespace());
@@ -114,7 +113,7 @@ impl Member {
         if self.known.read().as_ref().is_some_and(same) {
             return;
         }
-        let metrics = metrics.revision(&self.id, &settings);
+        let metrics = metrics.revision(&self.id, &settings, &self.throttle);
         *self.known.write() = Some(Arc::new(Known { settings, metrics }));
         self.throttle.relent();
         self.throttle.set_limit(limit);
@@ -179,7 +178,7 @@ impl Member {
         let (Some(breakdown), Some(known)) = (story, self.known()) else {
             return;
         };
-        known.metrics.cold_start_took(&self.id, &breakdown);
+        known.metrics.cold_start_took(&breakdown);
         debug!(revision = %self.id, %breakdown, "cold start");
         if let Some(what) = breakdown.complaint() {
             let (id, uid) = (self.id.clone(), known.settings.uid.clone());

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::Door;
+use super::books::Active;
 use super::cost;
 use super::refusal::Refusal;
 use crate::cold::{Breakdown, ColdStart};
@@ -37,22 +38,20 @@ pub(super) async fn forward(
     protocol: Protocol,
     mut request: Request<Body>,
     start: Instant,
-) -> Result<(Response<Body>, Ticket), Refusal> {
+) -> Result<(Response<Body>, Ticket, Active), Refusal> {
     let bytes = cost::waiting(&request);
     let mut turn = None;
     loop {
         let ticket = member.throttle().acquire(turn, bytes).await?;
-        let granted = match ticket.start() {
-            Start::Warm => None,
-            Start::Cold => {
-                known.metrics.cold_started(start.elapsed());
-                Some(Instant::now())
-            }
-        };
+        let granted = Instant::now();
+        let active = Active::new(&known.metrics, granted);
+        if ticket.start() == Start::Cold {
+            known.metrics.cold_started(granted - start);
+        }
         ticket.name_slot(request.headers_mut());
         match attempt(&ticket, protocol, request).await {
             Attempt::Answered(mut response) => {
-                if let Some(granted) = granted {
+                if ticket.start() == Start::Cold {
                     let cold = ColdStart {
                         arrived: start,
                         granted,
@@ -63,7 +62,7 @@ pub(super) async fn forward(
                         say(&breakdown, &mut response);
                     }
                 }
-                return Ok((response, ticket));
+                return Ok((response, ticket, active));
             }
             Attempt::Back(back) => {
                 member.suspect(ticket.backend());

@@ -24,7 +24,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
+        let metrics = Arc::new(Metrics::new(&Registry::new(), "activator-1").unwrap());
         let fleet = Fleet::new(1_000_000, Arc::clone(&metrics));
         Self { metrics, fleet }
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::join_all;
 use net::upstream::{Upstream, UpstreamSettings};
-use prometheus::IntGauge;
 use tokio::task::{JoinHandle, yield_now};
 
 use super::{Backend, Budget, Refused, Throttle, Ticket};
@@ -14,8 +13,7 @@ const COST: usize = 10;
 
 fn throttle(limit: u32, bytes: usize) -> Arc<Throttle> {
     let id = RevisionId::new("shop", "cart-00001");
-    let queued = IntGauge::new("queued", "queued").unwrap();
-    Throttle::new(id, NonZeroU32::new(limit), Budget::new(bytes), queued)
+    Throttle::new(id, NonZeroU32::new(limit), Budget::new(bytes))
 }
 
 fn backend(last: u8) -> Arc<Backend> {

@@ -12,7 +12,6 @@ use activator::revision::RevisionId;
 use activator::throttle::{Backend, Budget, Throttle};
 use futures::future::join_all;
 use net::upstream::{Upstream, UpstreamSettings};
-use prometheus::IntGauge;
 use tokio::time::{Instant, sleep};
 
 use world::{Diary, Pod, request};
@@ -29,8 +28,7 @@ fn counting_door(pods: &[Pod]) -> Arc<Throttle> {
 
 fn line(pods: &[Pod], backend: impl Fn(Arc<Upstream>) -> Arc<Backend>) -> Arc<Throttle> {
     let id = RevisionId::new("shop", "cart-00001");
-    let queued = IntGauge::new("queued", "queued").unwrap();
-    let throttle = Throttle::new(id, NonZeroU32::new(1), Budget::new(1 << 30), queued);
+    let throttle = Throttle::new(id, NonZeroU32::new(1), Budget::new(1 << 30));
     let to = |pod: &Pod| backend(Upstream::new(pod.address, UpstreamSettings::default()));
     throttle.set_backends(pods.iter().map(to).collect());
     throttle

@@ -34,7 +34,7 @@ pub(crate) struct FrontDoor {
 
 impl FrontDoor {
     pub(crate) fn open(namespace: &str, name: &str) -> Self {
-        let metrics = Arc::new(Metrics::new(&Registry::new()).expect("metrics"));
+        let metrics = Arc::new(Metrics::new(&Registry::new(), "activator-1").expect("metrics"));
         let fleet = Fleet::new(ROOM, Arc::clone(&metrics));
         let id = RevisionId::new(namespace, name);
         fleet.revision_changed(&id, Settings::default());

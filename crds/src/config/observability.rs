@@ -21,6 +21,8 @@ pub struct ObservabilityConfig {
     pub metrics: Exporter<MetricsProtocol>,
     /// Where metrics of sidecars go.
     pub request_metrics: Exporter<MetricsProtocol>,
+    /// Which names metrics have.
+    pub metrics_compat: MetricsCompat,
     /// Where traces go.
     pub tracing: Exporter<TracingProtocol>,
     /// Share of requests that are traced, 0 to 1.
@@ -56,6 +58,16 @@ pub enum MetricsProtocol {
     HttpProtobuf,
 }
 
+/// Which names metrics have (contract/data-plane 5). Ours, not upstream's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsCompat {
+    /// Those since Knative 1.19.
+    #[default]
+    Current,
+    /// Those of Knative 1.18 and before, too.
+    Legacy,
+}
+
 /// How traces are sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TracingProtocol {
@@ -75,6 +87,11 @@ const METRICS: [(&str, MetricsProtocol); 4] = [
     ("prometheus", MetricsProtocol::Prometheus),
     ("grpc", MetricsProtocol::Grpc),
     ("http/protobuf", MetricsProtocol::HttpProtobuf),
+];
+
+const COMPAT: [(&str, MetricsCompat); 2] = [
+    ("current", MetricsCompat::Current),
+    ("legacy", MetricsCompat::Legacy),
 ];
 
 const TRACING: [(&str, TracingProtocol); 4] = [
@@ -105,6 +122,7 @@ impl Default for ObservabilityConfig {
             logging_enable_probe_request_log: false,
             metrics: Exporter::default(),
             request_metrics: Exporter::default(),
+            metrics_compat: MetricsCompat::default(),
             tracing: Exporter::default(),
             tracing_sampling_rate: 0.0,
             runtime_profiling: false,
@@ -125,6 +143,7 @@ impl ObservabilityConfig {
         config.metrics = metrics(data, "")?;
         config.read_runtime(data)?;
         config.request_metrics = metrics(data, "request-")?;
+        config.metrics_compat = compat(data)?;
         config.read_logging(data)?;
         Ok(config)
     }
@@ -203,6 +222,13 @@ impl ObservabilityConfig {
     }
 }
 
+fn compat(data: &Reader<'_>) -> Result<MetricsCompat, ConfigError> {
+    const KEY: &str = "metrics-compat";
+    let mut name = "current".to_owned();
+    data.text(&[KEY], &mut name);
+    chosen((KEY, "names"), &name, &COMPAT)
+}
+
 fn metrics(data: &Reader<'_>, prefix: &str) -> Result<Exporter<MetricsProtocol>, ConfigError> {
     let mut exporter = Exporter::default();
     let mut protocol = "none".to_owned();
@@ -246,12 +272,21 @@ impl Endpoint {
 }
 
 fn named<P: Copy>(key: &str, name: &str, protocols: &[(&str, P)]) -> Result<P, ConfigError> {
-    let found = protocols.iter().find(|(known, _)| *known == name);
-    found.map(|(_, protocol)| *protocol).ok_or_else(|| {
-        let names: Vec<&str> = protocols.iter().map(|(name, _)| *name).collect();
+    chosen((key, "protocol"), name, protocols)
+}
+
+/// One of the choices that `key` has; `what` says what they are.
+fn chosen<P: Copy>(
+    (key, what): (&str, &str),
+    name: &str,
+    choices: &[(&str, P)],
+) -> Result<P, ConfigError> {
+    let found = choices.iter().find(|(known, _)| *known == name);
+    found.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         let names = names.join(", ");
         ConfigError::Invalid(format!(
-            "{key}: unsupported protocol {name:?}: there are {names}"
+            "{key}: unsupported {what} {name:?}: there are {names}"
         ))
     })
 }

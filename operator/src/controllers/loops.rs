@@ -1,6 +1,11 @@
 //! The control loops. Each is shared between replicas on its own, by leases of its name.
 
+use std::sync::Arc;
+
 use runtime::kube::lease::{Election, Identity, Share, Sharing};
+use runtime::metrics::OldNames;
+
+use super::queue::{Queue, Queues};
 
 /// One control loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +23,13 @@ pub(crate) enum Loop {
     Service,
 }
 
-/// Our share of each loop.
+/// Our share of each loop, and its work.
 #[derive(Clone, Debug)]
 pub(crate) struct Loops {
     shares: [Share; Loop::ALL.len()],
+    queues: Arc<Queues>,
+    /// Whether their metrics have old names, too.
+    pub(crate) old_names: OldNames,
 }
 
 // === impl Loop ===
@@ -60,6 +68,14 @@ impl Loop {
         }
     }
 
+    /// What its work is called in metrics: upstream's name, which dashboards ask for.
+    fn queue_name(self) -> String {
+        format!(
+            "knative.dev.serving.pkg.reconciler.{}.Reconciler",
+            self.name()
+        )
+    }
+
     /// What its leases begin with; upstream's names, which tools and tests know.
     fn lease_stem(self) -> String {
         let name = self.name();
@@ -74,12 +90,30 @@ impl Loops {
     pub(crate) fn enter(pod: Option<&str>) -> (Self, Election) {
         let mut election = Election::new(Identity::of_process(pod), Sharing::Even);
         let shares = Loop::ALL.map(|each| election.enter(&each.lease_stem()));
-        (Self { shares }, election)
+        let old_names = OldNames::default();
+        let queue = |each: Loop| Arc::new(Queue::new(each.queue_name(), old_names.clone()));
+        let queues = Arc::new(Queues(Loop::ALL.map(queue).into()));
+        let loops = Self {
+            shares,
+            queues,
+            old_names,
+        };
+        (loops, election)
     }
 
     /// Our share of `one`.
     pub(crate) fn share(&self, one: Loop) -> &Share {
         &self.shares[one as usize]
+    }
+
+    /// The work of `one`.
+    pub(crate) fn queue(&self, one: Loop) -> Arc<Queue> {
+        Arc::clone(&self.queues.0[one as usize])
+    }
+
+    /// The work of all.
+    pub(crate) fn queues(&self) -> Arc<Queues> {
+        Arc::clone(&self.queues)
     }
 }
 

@@ -19,11 +19,12 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::loops::Loop;
+use super::queue::Queue;
 use crate::context::Context;
 use crate::error::{ReconcileError, backoff};
 
-/// Objects of one kind that are reconciled at the same time.
-const WORKERS: u16 = 16;
+/// The queue of a loop bounds what it does at the same time, and tells who waits.
+const UNBOUNDED: u16 = 0;
 /// Failures in a row that pass without an event (contract/control-plane 0.5).
 const FAILURES_BEFORE_EVENT: u32 = 2;
 /// Longest time for one pass (contract/control-plane 0.5).
@@ -33,6 +34,8 @@ const LONGEST_PASS: Duration = Duration::from_secs(30);
 struct Work<K: Watchable> {
     name: &'static str,
     share: Share,
+    queue: Arc<Queue>,
+    store: Store<K>,
     context: Arc<Context>,
     failures: Mutex<HashMap<ObjectRef<K>, u32>>,
 }
@@ -50,17 +53,20 @@ pub(super) fn spawn<K, F>(
 {
     let shutdown = tasks.shutdown().clone();
     let share = context.loops.share(which).clone();
-    let gained = gained(&share, controller.store());
+    let store = controller.store();
+    let gained = gained(&share, store.clone());
     let work = Arc::new(Work {
         name: which.name(),
         share,
+        queue: context.loops.queue(which),
+        store,
         context: Arc::clone(context),
         failures: Mutex::default(),
     });
     tasks.spawn(which.name(), async move {
         controller
             .reconcile_on(gained)
-            .with_config(Config::default().concurrency(WORKERS))
+            .with_config(Config::default().concurrency(UNBOUNDED))
             .graceful_shutdown_on(async move { shutdown.wait().await })
             .run(
                 move |object, work| pass(object, work, reconcile),
@@ -107,11 +113,17 @@ where
     let Some(term) = work.share.term(&namespace(&*object), &object.name_any()) else {
         return Ok(Action::await_change());
     };
+    let key = ObjectRef::from_obj(&*object);
+    let mut place = work.queue.enter().await;
+    // It may have changed while it waited.
+    let Some(object) = work.store.get(&key) else {
+        return Ok(Action::await_change());
+    };
     if work.context.reports.is_behind(&*object) {
         return Ok(Action::await_change());
     }
-    let key = ObjectRef::from_obj(&*object);
-    let reconciled = reconcile(Arc::clone(&object), Arc::clone(&work.context));
+    // Boxed, so that those who wait for a place are small.
+    let reconciled = Box::pin(reconcile(Arc::clone(&object), Arc::clone(&work.context)));
     let outcome = match term.guard(timeout(LONGEST_PASS, reconciled)).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(ReconcileError::NotYet {
@@ -126,7 +138,10 @@ where
         Ok(_) => {
             work.failures.lock().remove(&key);
         }
-        Err(error) => report(&work, &*object, error).await,
+        Err(error) => {
+            place.failed();
+            report(&work, &*object, error).await;
+        }
     }
     outcome
 }
@@ -160,6 +175,7 @@ fn retry<K: Watchable>(object: Arc<K>, error: &ReconcileError, work: Arc<Work<K>
     if error.is_ending() {
         return Action::await_change();
     }
+    work.queue.retried();
     let failures = count_failure(&work, ObjectRef::from_obj(&*object));
     let pause = backoff(failures);
     let key = format!(

@@ -8,9 +8,11 @@ use axum::routing::post;
 use axum::{Json, Router};
 use crds::config::Settings;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::body::{Asked, Room};
+use super::metrics::{self, Admissions};
 use super::review::{Answer, Question, Request, Verdict};
 use super::{admission, config_map, dry_run};
 
@@ -19,11 +21,18 @@ pub(crate) struct Server {
     pub(crate) settings: watch::Receiver<Arc<Settings>>,
     pub(crate) pods: dry_run::Pods,
     pub(crate) room: Room,
+    pub(crate) admissions: Arc<Admissions>,
 }
 
 impl Server {
     fn settings(&self) -> Arc<Settings> {
         self.settings.borrow().clone()
+    }
+
+    fn note(&self, asked: metrics::Asked, question: &Question, verdict: &Verdict, since: Instant) {
+        let took = since.elapsed();
+        self.admissions
+            .note(asked, &question.request, verdict, took);
     }
 }
 
@@ -44,12 +53,14 @@ async fn elsewhere(uri: Uri) -> (StatusCode, String) {
 
 async fn defaulting(State(server): State<Arc<Server>>, asked: Asked) -> Json<Answer> {
     let question = &asked.question;
+    let since = Instant::now();
     let verdict = admission::fill_in(&question.request, &server.settings());
+    server.note(metrics::Asked::Defaulting, question, &verdict, since);
     answer(question, verdict)
 }
 
 async fn resource_validation(State(server): State<Arc<Server>>, asked: Asked) -> Json<Answer> {
-    let request = &asked.question.request;
+    let (request, since) = (&asked.question.request, Instant::now());
     let verdict = match admission::validate(request, &server.settings()) {
         Verdict::Allowed { patch, warnings } => match server.pods.fault(request).await {
             Some(reason) => Verdict::Denied { reason, warnings },
@@ -57,12 +68,15 @@ async fn resource_validation(State(server): State<Arc<Server>>, asked: Asked) ->
         },
         denied @ Verdict::Denied { .. } => denied,
     };
+    server.note(metrics::Asked::Validation, &asked.question, &verdict, since);
     answer(&asked.question, verdict)
 }
 
-async fn config_validation(asked: Asked) -> Json<Answer> {
-    let question = &asked.question;
-    answer(question, config_map::validate(&question.request))
+async fn config_validation(State(server): State<Arc<Server>>, asked: Asked) -> Json<Answer> {
+    let (question, since) = (&asked.question, Instant::now());
+    let verdict = config_map::validate(&question.request);
+    server.note(metrics::Asked::Settings, question, &verdict, since);
+    answer(question, verdict)
 }
 
 fn answer(question: &Question, verdict: Verdict) -> Json<Answer> {

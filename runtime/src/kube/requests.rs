@@ -1,14 +1,19 @@
-//! Counts what the process asks of the API server: `fermata_api_requests_total{verb,resource}`.
+//! Counts what the process asks of the API server: `fermata_api_requests_total{verb,resource}`, and how
+//! long the heads of the answers took: `http_client_request_duration_seconds`.
 //!
 //! A settled cluster makes no writes; here is where one sees whether that is so.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::task::{Context, Poll};
 
+use futures::future::BoxFuture;
 use hyper::header::CONTENT_TYPE;
-use hyper::{Method, Request};
-use prometheus::{IntCounterVec, Opts};
+use hyper::{Method, Request, Response};
+use prometheus::{IntCounterVec, Opts, Registry};
+use tokio::time::Instant;
 use tower::{Layer, Service};
+
+use crate::metrics::{Answer, Calls, Families, OldNames, Rendered, Source, method, status};
 
 /// The resources that get a label value of their own, as `plural.group`. What else is asked for
 /// may have any name: the target of a DomainMapping is the user's choice.
@@ -60,9 +65,47 @@ static REQUESTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     IntCounterVec::new(options, &["verb", "resource"]).expect("name and labels are well-formed")
 });
 
-/// The counter, to be shown. There is one in a process.
-pub fn collector() -> Box<dyn prometheus::core::Collector> {
-    Box::new(REQUESTS.clone())
+/// Answers by method and status.
+static ANSWERS: LazyLock<Arc<Answers>> = LazyLock::new(Arc::default);
+/// Under which they are registered.
+const ROWS: &str = "fermata_api_answers";
+
+/// What the API server has answered.
+#[derive(Debug, Default)]
+struct Answers {
+    calls: Calls,
+    /// What their old name begins with, and whether it is shown.
+    old: OnceLock<(&'static str, OldNames)>,
+}
+
+impl Source for Answers {
+    fn show(&self, families: &mut Families) {
+        self.calls.show(families, &[]);
+        if let Some((component, old)) = self.old.get()
+            && old.shown()
+        {
+            let name = format!("{component}_client_latency");
+            let help = "Time of requests to the Kubernetes API server, in seconds";
+            let status = "response_code";
+            self.calls
+                .show_by_status(families, (&name, help), &[], status);
+        }
+    }
+}
+
+/// Shows answers under their old name, `<component>_client_latency`, while `old` says so.
+pub fn show_old_names(component: &'static str, old: OldNames) {
+    // A process has one name: the first stays.
+    let _ = ANSWERS.old.set((component, old));
+}
+
+/// Adds them to `registry`. There is one of each in a process.
+///
+/// # Errors
+/// When they are there already.
+pub fn register(registry: &Registry) -> Result<(), prometheus::Error> {
+    registry.register(Box::new(REQUESTS.clone()))?;
+    Rendered::register(registry, ROWS, Arc::clone(&ANSWERS))
 }
 
 /// Counts every request on its way.
@@ -83,10 +126,14 @@ impl<S> Layer<S> for Counting {
     }
 }
 
-impl<S: Service<Request<B>>, B> Service<Request<B>> for Counted<S> {
+impl<S, B, C> Service<Request<B>> for Counted<S>
+where
+    S: Service<Request<B>, Response = Response<C>>,
+    S::Future: Send + 'static,
+{
     type Response = S::Response;
     type Error = S::Error;
-    type Future = S::Future;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -97,7 +144,16 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Counted<S> {
         REQUESTS
             .with_label_values(&[verb(&request, &target), target.label()])
             .inc();
-        self.inner.call(request)
+        let (method, since) = (method(request.method()), Instant::now());
+        let answered = self.inner.call(request);
+        Box::pin(async move {
+            let response = answered.await?;
+            let status = status(response.status());
+            ANSWERS
+                .calls
+                .note(Answer { method, status }, since.elapsed(), false);
+            Ok(response)
+        })
     }
 }
 

@@ -7,7 +7,7 @@ mod ledger;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use crds::config::{self, Settings};
+use crds::config::{self, MetricsCompat, Settings};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::runtime::reflector::ObjectRef;
@@ -18,7 +18,9 @@ use tracing::{info, warn};
 
 use self::ledger::{Ledger, News};
 use super::event::{EventKind, Recorder};
+use super::requests;
 use crate::kube::watch::{self as objects, Watched};
+use crate::metrics::OldNames;
 use crate::tasks::Tasks;
 
 /// Reads the config maps of `system_namespace`, then follows them. Returns once all that are there
@@ -76,6 +78,34 @@ async fn follow(
         Ok::<(), Infallible>(())
     });
     receiver
+}
+
+/// Shows old names of metrics as long as config-observability wants them (contract/data-plane 5.2).
+/// `component` is what old names begin with.
+pub fn follow_old_names(
+    tasks: &Tasks,
+    mut settings: watch::Receiver<Arc<Settings>>,
+    component: &'static str,
+    old: OldNames,
+) {
+    requests::show_old_names(component, old.clone());
+    let shutdown = tasks.shutdown().clone();
+    tasks.spawn("names of metrics", async move {
+        let follow = async {
+            loop {
+                let compat = settings.borrow_and_update().observability.metrics_compat;
+                old.set(compat == MetricsCompat::Legacy);
+                if settings.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = follow => shutdown.wait().await,
+            () = shutdown.wait() => {}
+        }
+        Ok::<(), Infallible>(())
+    });
 }
 
 /// Turns config maps into settings, and tells what is wrong with them.

@@ -42,8 +42,8 @@ impl Tender {
                 }
                 self.note_result("probe", result, |tender| &mut tender.probing);
             }
-            Done::Scraped(answer) => {
-                self.note_answer(answer, Timestamp::now());
+            Done::Scraped { answer, took } => {
+                self.note_answer(answer, took, Timestamp::now());
                 return Next::Wait;
             }
             Done::Rested(lane) => lane(self).state = LaneState::Free,

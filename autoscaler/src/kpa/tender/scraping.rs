@@ -1,8 +1,11 @@
 //! Whether, when and with what success the tender asks the revision's pods for their load.
 
+use std::time::Duration;
+
 use crds::condition::Truth;
 use jiff::Timestamp;
 use net::contract::name::INGRESS_CLASS;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::pass::Pass;
@@ -66,16 +69,27 @@ impl Tender {
         let window = self.rules.spec.stable_window;
         let pods = scrape::order(targets, window, now, &mut rand::rng());
         self.work.push(Box::pin(async move {
-            Done::Scraped(scrape::scrape(pods).await)
+            let since = Instant::now();
+            let answer = scrape::scrape(pods).await;
+            let took = since.elapsed();
+            Done::Scraped { answer, took }
         }));
     }
 
     /// Takes the answer of a round. After one that failed, nothing is known of its second.
-    pub(super) fn note_answer(&mut self, answer: Result<Sample, ScrapeError>, now: Timestamp) {
+    pub(super) fn note_answer(
+        &mut self,
+        answer: Result<Sample, ScrapeError>,
+        took: Duration,
+        now: Timestamp,
+    ) {
         self.scraping.busy = false;
         match answer {
             Ok(sample) => {
                 self.scraping.failures = 0;
+                if let Some(gauges) = &self.gauges {
+                    gauges.scraped(took);
+                }
                 self.account.record_answer(now, sample);
                 self.world.peers.tell_answer(&self.id, sample, now);
             }

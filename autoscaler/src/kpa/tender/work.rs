@@ -1,5 +1,7 @@
 //! Work that runs beside the decisions, and what comes of it.
 
+use std::time::Duration;
+
 use runtime::kube::apply::ApplyError;
 use runtime::kube::lease::{Term, TermOver};
 
@@ -21,7 +23,10 @@ pub(super) enum Done {
         result: Result<(), Setback>,
     },
     Probed(Result<(), ProbeError>),
-    Scraped(Result<Sample, ScrapeError>),
+    Scraped {
+        answer: Result<Sample, ScrapeError>,
+        took: Duration,
+    },
     Rested(fn(&mut Tender) -> &mut Lane),
 }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::{MetricsProtocol, TracingProtocol, name, notes};
+use super::super::{MetricsCompat, MetricsProtocol, TracingProtocol, name, notes};
 use super::{Case, check_faults, data, fault, settings};
 
 const EXPORTERS: &[Case<'_>] = &[
@@ -59,6 +59,12 @@ const EXPORTERS: &[Case<'_>] = &[
         &[("metrics-export-interval", "-1s")],
         "metrics-export-interval cannot be negative, was: -1s",
     ),
+    (&[("metrics-compat", "legacy")], ""),
+    (&[("metrics-compat", "current")], ""),
+    (
+        &[("metrics-compat", "opencensus")],
+        "metrics-compat: unsupported names \"opencensus\": there are current, legacy",
+    ),
     (
         &[("runtime-profiling", "on")],
         "runtime-profiling: unsupported profile setting \"on\"",
@@ -79,6 +85,7 @@ fn exporters_are_read() {
             ("request-metrics-endpoint", "http://otel"),
             ("request-metrics-export-interval", "5s"),
             ("metrics-export-interval", "0s"),
+            ("metrics-compat", "legacy"),
             ("tracing-protocol", "stdout"),
             ("tracing-sampling-rate", "0.5"),
             ("runtime-profiling", "enabled"),
@@ -89,6 +96,7 @@ fn exporters_are_read() {
     let interval = Some(Duration::from_secs(5));
     assert_eq!(read.request_metrics.export_interval, interval);
     assert_eq!(read.metrics.export_interval, None);
+    assert_eq!(read.metrics_compat, MetricsCompat::Legacy);
     assert_eq!(read.tracing.protocol, TracingProtocol::Stdout);
     assert_eq!(read.tracing_sampling_rate, 0.5);
     assert!(read.runtime_profiling);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crds::config::{Exporter, MetricsProtocol, ObservabilityConfig, TracingProtocol};
+use crds::config::{
+    Exporter, MetricsCompat, MetricsProtocol, ObservabilityConfig, TracingProtocol,
+};
 
 /// The keys of config-observability that concern a sidecar, as JSON with text values. Keys with
 /// their default are left out, so that most pods are the same whatever a release's defaults are.
@@ -45,6 +47,9 @@ pub(super) fn json(config: &ObservabilityConfig) -> String {
         &config.request_metrics,
         metrics_protocol,
     );
+    if config.metrics_compat == MetricsCompat::Legacy {
+        keys.insert("metrics-compat".to_owned(), "legacy".to_owned());
+    }
     export(&mut keys, "tracing", &config.tracing, tracing_protocol);
     // Text keys and text values: nothing in them can fail to be written.
     serde_json::to_string(&keys).unwrap_or_default()
@@ -96,7 +101,7 @@ fn switch(on: bool) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::json;
-    use crds::config::{MetricsProtocol, ObservabilityConfig};
+    use crds::config::{MetricsCompat, MetricsProtocol, ObservabilityConfig};
 
     #[test]
     fn defaults_say_nothing() {
@@ -107,12 +112,13 @@ mod tests {
     fn what_differs_is_told_in_the_words_of_the_config_map() {
         let mut config = ObservabilityConfig {
             logging_enable_request_log: true,
+            metrics_compat: MetricsCompat::Legacy,
             ..Default::default()
         };
         config.request_metrics.protocol = MetricsProtocol::Prometheus;
         assert_eq!(
             json(&config),
-            r#"{"logging.enable-request-log":"true","request-metrics-protocol":"prometheus"}"#
+            r#"{"logging.enable-request-log":"true","metrics-compat":"legacy","request-metrics-protocol":"prometheus"}"#
         );
     }
 }

@@ -27,6 +27,7 @@ pub(super) fn router() -> Router {
         settings,
         pods: Pods::new(Client::new(silent, "default")),
         room: Room::default(),
+        admissions: Arc::default(),
     }))
 }
 
