@@ -178,7 +178,7 @@ fn configuration() -> Result<ConfigMap> {
     let text = text.replace(usual, quick);
     Ok(ConfigMap {
         metadata: named(NAME),
-        data: Some([("prometheus.yaml".to_owned(), text)].into()),
+        data: Some([("prometheus.yml".to_owned(), text)].into()),
         ..ConfigMap::default()
     })
 }
@@ -194,7 +194,7 @@ fn pod(image: &str) -> serde_json::Value {
             "containers": [{
                 "name": NAME,
                 "image": image,
-                "args": ["--config.file=/config/prometheus.yaml", "--storage.tsdb.path=/tmp/data"],
+                "args": ["--config.file=/config/prometheus.yml", "--storage.tsdb.path=/tmp/data"],
                 "volumeMounts": [{"name": "config", "mountPath": "/config"}],
             }],
             "volumes": [{"name": "config", "configMap": {"name": NAME}}],
