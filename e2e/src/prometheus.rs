@@ -1,4 +1,8 @@
-//! A real Prometheus in the cluster, as people run it: it finds what to scrape by asking Kubernetes.
+//! A real Prometheus in the cluster, with the configuration that people get from us. Debian's is built
+//! without the part that asks Kubernetes what there is; [`discovery`] asks instead, and Prometheus
+//! chooses from that by its own rules.
+
+mod discovery;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,15 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use http::Request;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::api::PostParams;
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
+use self::discovery::Discovery;
 use crate::cluster::source_root;
 use crate::namespace::Space;
 use crate::wait::{Seen, until};
@@ -24,8 +26,11 @@ const NAME: &str = "prometheus";
 const PORT: u16 = 9090;
 /// How long it may take to start: its image is large.
 const STARTED: Duration = Duration::from_secs(60);
-/// What people's configuration says, and what tests have time for.
-const INTERVALS: [&str; 2] = ["scrape_interval: 15s", "scrape_interval: 1s"];
+/// Time between two looks: tests have less of it than people.
+const INTERVAL: &str = "1s";
+/// Where it finds its configuration: a YAML reader reads JSON as well.
+const FOLDER: &str = "/config";
+const CONFIG: &str = "prometheus.json";
 
 /// A Prometheus that runs in the namespace of a test.
 #[derive(Clone, Debug)]
@@ -55,11 +60,11 @@ struct Data {
 // === impl Prometheus ===
 
 impl Prometheus {
-    /// Starts it with `config/monitoring/prometheus.yml`, and waits until it answers.
+    /// Starts it with `config/monitoring/prometheus.yml`, and waits until it answers. It knows the pods
+    /// that are there now.
     pub async fn start(space: &Space) -> Result<Self> {
         let image = image().await?;
-        allow(space).await?;
-        space.apply(&configuration()?).await?;
+        space.apply(&configuration(space).await?).await?;
         let pod: Pod = serde_json::from_value(pod(&image))?;
         space.apply(&pod).await?;
         let prometheus = Self {
@@ -115,70 +120,28 @@ async fn image() -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Lets it look for what to scrape, as long as the namespace is there.
-async fn allow(space: &Space) -> Result<()> {
-    let account = ServiceAccount {
-        metadata: named(NAME),
-        ..ServiceAccount::default()
-    };
-    space.apply(&account).await?;
-    let client = &space.cluster.client;
-    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
-    let owner = OwnerReference {
-        api_version: "v1".to_owned(),
-        kind: "Namespace".to_owned(),
-        name: space.name.clone(),
-        uid: namespaces
-            .get(&space.name)
-            .await?
-            .uid()
-            .context("a namespace without uid")?,
-        ..OwnerReference::default()
-    };
-    let metadata = ObjectMeta {
-        owner_references: Some(vec![owner]),
-        ..named(&space.name)
-    };
-    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let role = ClusterRole {
-        metadata: metadata.clone(),
-        rules: Some(vec![PolicyRule {
-            api_groups: Some(list(&[""])),
-            resources: Some(list(&["pods", "services", "endpoints"])),
-            verbs: list(&["get", "list", "watch"]),
-            ..PolicyRule::default()
-        }]),
-        ..ClusterRole::default()
-    };
-    let binding = ClusterRoleBinding {
-        metadata,
-        role_ref: RoleRef {
-            api_group: "rbac.authorization.k8s.io".to_owned(),
-            kind: "ClusterRole".to_owned(),
-            name: space.name.clone(),
-        },
-        subjects: Some(vec![Subject {
-            kind: "ServiceAccount".to_owned(),
-            name: NAME.to_owned(),
-            namespace: Some(space.name.clone()),
-            ..Subject::default()
-        }]),
-    };
-    let new = PostParams::default();
-    Api::all(client.clone()).create(&new, &role).await?;
-    Api::all(client.clone()).create(&new, &binding).await?;
-    Ok(())
-}
-
-fn configuration() -> Result<ConfigMap> {
+/// What people's configuration says, with quick looks and what was found by now.
+async fn configuration(space: &Space) -> Result<ConfigMap> {
     let path = source_root().join("config/monitoring/prometheus.yml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let [usual, quick] = INTERVALS;
-    ensure!(text.contains(usual), "{} lacks {usual}", path.display());
-    let text = text.replace(usual, quick);
+    let mut config: Value = serde_yaml::from_str(&text)?;
+    config["global"]["scrape_interval"] = json!(INTERVAL);
+    let jobs = config["scrape_configs"].as_array_mut();
+    let mut files = BTreeMap::new();
+    for (index, job) in jobs.context("no scrape_configs")?.iter_mut().enumerate() {
+        let job = job.as_object_mut().context("no job")?;
+        let asked = job.remove("kubernetes_sd_configs");
+        let asked: Vec<Discovery> = serde_json::from_value(asked.unwrap_or_default())?;
+        let found = discovery::find(&space.cluster.client, &asked).await?;
+        let file = format!("{index}.json");
+        let path = format!("{FOLDER}/{file}");
+        job.insert("file_sd_configs".to_owned(), json!([{"files": [path]}]));
+        files.insert(file, serde_json::to_string(&found)?);
+    }
+    files.insert(CONFIG.to_owned(), serde_json::to_string(&config)?);
     Ok(ConfigMap {
         metadata: named(NAME),
-        data: Some([("prometheus.yml".to_owned(), text)].into()),
+        data: Some(files),
         ..ConfigMap::default()
     })
 }
@@ -189,13 +152,12 @@ fn pod(image: &str) -> serde_json::Value {
         "kind": "Pod",
         "metadata": {"name": NAME},
         "spec": {
-            "serviceAccountName": NAME,
             "terminationGracePeriodSeconds": 0,
             "containers": [{
                 "name": NAME,
                 "image": image,
-                "args": ["--config.file=/config/prometheus.yml", "--storage.tsdb.path=/tmp/data"],
-                "volumeMounts": [{"name": "config", "mountPath": "/config"}],
+                "args": [format!("--config.file={FOLDER}/{CONFIG}"), "--storage.tsdb.path=/tmp/data"],
+                "volumeMounts": [{"name": "config", "mountPath": FOLDER}],
             }],
             "volumes": [{"name": "config", "configMap": {"name": NAME}}],
         },

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use crds::service::Service;
 use e2e::cluster::Cluster;
 use e2e::load::Load;
 use e2e::namespace::{Space, in_namespace};
@@ -14,6 +15,8 @@ use e2e::prometheus::Prometheus;
 use e2e::service::{Wanted, host};
 use e2e::system::System;
 use e2e::wait::{Seen, until};
+use kube::api::{Patch, PatchParams};
+use serde_json::json;
 
 /// Pods of the service.
 const PODS: u32 = 2;
@@ -49,12 +52,14 @@ async fn tell(space: &Space) -> Result<()> {
     let wanted = Wanted::answering(space, SERVICE, "here")
         .annotation("autoscaling.knative.dev/min-scale", &count)
         .annotation("autoscaling.knative.dev/max-scale", &count);
-    let (prometheus, service) = tokio::try_join!(Prometheus::start(space), space.deploy(wanted))?;
-    targets_are_found(&prometheus).await?;
+    let service = space.deploy(wanted).await?;
+    let prometheus = Prometheus::start(space).await?;
+    targets_are_found(&prometheus, &space.name).await?;
     // Rates are made from two values: the first must be there before the load.
     space.ask(&service, "/").await?;
     let first = format!("sum(activator_request_count{{{}}})", old(space));
     settled(&prometheus, &exactly("the first request", first, 1.0)).await?;
+    something_to_reconcile(space).await?;
     let load = Load {
         path: format!("/?sleep={}", WORK.as_millis()),
         ..Load::new(host(&service)?, REQUESTS, AT_ONCE)
@@ -69,14 +74,23 @@ async fn tell(space: &Space) -> Result<()> {
     Ok(())
 }
 
-/// Every part and every sidecar is scraped.
-async fn targets_are_found(prometheus: &Prometheus) -> Result<()> {
+/// Every part and both sidecars are scraped.
+async fn targets_are_found(prometheus: &Prometheus, namespace: &str) -> Result<()> {
     for job in ["activator", "autoscaler", "controller", "webhook"] {
         let query = format!("min(up{{job=\"{job}\"}})");
         settled(prometheus, &exactly(job, query, 1.0)).await?;
     }
-    let query = "min(up{job=\"queue-proxy\"})".to_owned();
-    settled(prometheus, &exactly("sidecars", query, 1.0)).await
+    let query = format!("sum(up{{job=\"queue-proxy\",namespace=\"{namespace}\"}})");
+    settled(prometheus, &exactly("sidecars", query, f64::from(PODS))).await
+}
+
+/// A change of the Service that changes nothing else.
+async fn something_to_reconcile(space: &Space) -> Result<()> {
+    let patch = json!({"metadata": {"annotations": {"example.com/looked-at": "yes"}}});
+    let api = space.api::<Service>();
+    let params = PatchParams::default();
+    api.patch(SERVICE, &params, &Patch::Merge(patch)).await?;
+    Ok(())
 }
 
 async fn settled(prometheus: &Prometheus, query: &Query) -> Result<()> {
