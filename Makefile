@@ -8,7 +8,7 @@ AT_ONCE := 8
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo up down status kubeconfig images deploy metrics test unit fuzz e2e e2e-long lint bench soak gen gen-check
+.PHONY: help demo up down status kubeconfig images deploy metrics test unit fuzz e2e e2e-long e2e-metrics lint bench soak gen gen-check
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ e2e: deploy metrics ## tests on the cluster; the faults come last, and alone
 
 e2e-long: deploy metrics ## tests that take their time, one by one: ONLY=name picks some of the half hour
 	@$(RUN) test long --test-threads=1 --nocapture $(ONLY)
+
+e2e-metrics: deploy ## a real Prometheus scrapes everything, and dashboards' queries get right values
+	@$(RUN) test metrics --nocapture
 
 metrics: up ## a metrics server, which the HPA class needs; yours must have one
 	@$(RUN) metrics
