@@ -138,7 +138,7 @@ async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
             }
             frame = socket.recv() => match frame {
                 Some(Ok(Message::Binary(first))) => {
-                    let frames = with_those_behind(first, &mut socket);
+                    let frames = with_those_behind(&first, &mut socket);
                     for (frame, at) in backlog::dated(frames, Timestamp::now()) {
                         desk.take(frame, teller, at);
                     }
@@ -162,8 +162,8 @@ async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
 }
 
 /// The reports of this frame, and those that lie ready behind it. What ends the stream is met again.
-fn with_those_behind(first: Bytes, socket: &mut WebSocket) -> Vec<WireStatMessages> {
-    let mut frames: Vec<_> = decoded(&first).into_iter().collect();
+fn with_those_behind(first: &[u8], socket: &mut WebSocket) -> Vec<WireStatMessages> {
+    let mut frames: Vec<_> = decoded(first).into_iter().collect();
     while frames.len() < backlog::MOST
         && let Some(Some(Ok(message))) = socket.recv().now_or_never()
     {

@@ -13,9 +13,10 @@ const PODS: u32 = 3;
 const REQUESTS: usize = 60;
 const WORK: Duration = Duration::from_millis(300);
 
-/// Pods that take one request each work through a line: all answered, and no pod idles meanwhile.
+/// Pods that take one request each work through a line, one by one. That none idles meanwhile is for a
+/// machine without other work to tell: `faults::slots`.
 #[tokio::test]
-async fn pods_with_a_limit_of_one_work_through_a_line_without_pause() -> Result<()> {
+async fn pods_with_a_limit_of_one_work_through_a_line() -> Result<()> {
     in_namespace("slots", async |space| {
         let mut service = Wanted::answering(space, "slots", "here")
             .annotation("autoscaling.knative.dev/min-scale", &PODS.to_string())
@@ -35,12 +36,6 @@ async fn pods_with_a_limit_of_one_work_through_a_line_without_pause() -> Result<
         ensure!(
             outcome.took >= least,
             "a pod had two requests: {:?} is less than {least:?}",
-            outcome.took
-        );
-        // One pod may still start, and the machine has other work.
-        ensure!(
-            outcome.took < least * 3 / 2,
-            "pods were idle: {:?} is much more than {least:?}",
             outcome.took
         );
         Ok(())
