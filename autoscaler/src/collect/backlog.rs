@@ -18,12 +18,14 @@ pub(super) fn dated(
     let mut regular = 0;
     let mut dated = Vec::with_capacity(frames.len());
     for frame in frames.into_iter().rev() {
-        let before = if is_poke(&frame) {
+        let before = match kind(&frame) {
+            Kind::Regular => {
+                regular += 1;
+                regular - 1
+            }
             // The regular report of that second, which follows it, leaves it out.
-            (regular - 1).max(0)
-        } else {
-            regular += 1;
-            regular - 1
+            Kind::Poke => (regular - 1).max(0),
+            Kind::Stamped => 0,
         };
         let at = match before {
             0 => now,
@@ -35,12 +37,33 @@ pub(super) fn dated(
     dated
 }
 
-/// Whether a frame was sent between two seconds: it tells of first requests only.
-fn is_poke(frame: &WireStatMessages) -> bool {
+/// What a frame says of the time that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// An activator's report of a second.
+    Regular,
+    /// First requests, told of between two seconds.
+    Poke,
+    /// Passed on by another replica, which says when it came: several activators may speak at once.
+    Stamped,
+}
+
+fn kind(frame: &WireStatMessages) -> Kind {
+    let stats = || {
+        frame
+            .messages
+            .iter()
+            .filter_map(|message| message.stat.as_ref())
+    };
     let is_first =
         |stat: &Stat| stat.average_concurrent_requests == 1.0 && stat.request_count == 1.0;
-    let mut stats = frame.messages.iter().map(|message| &message.stat);
-    stats.all(|stat| stat.as_ref().is_none_or(is_first))
+    if stats().all(|stat| stat.timestamp != 0) {
+        Kind::Stamped
+    } else if stats().all(is_first) {
+        Kind::Poke
+    } else {
+        Kind::Regular
+    }
 }
 
 #[cfg(test)]
@@ -51,10 +74,11 @@ mod tests {
     use super::dated;
 
     /// A frame with one report of so many requests at once.
-    fn frame(requests: f64) -> WireStatMessages {
+    fn frame(requests: f64, timestamp: i64) -> WireStatMessages {
         let stat = Stat {
             average_concurrent_requests: requests,
             request_count: requests,
+            timestamp,
             ..Stat::default()
         };
         let message = WireStatMessage {
@@ -64,6 +88,13 @@ mod tests {
         WireStatMessages {
             messages: vec![message],
         }
+    }
+
+    /// How many seconds before now each frame is taken to be about.
+    fn ages(frames: Vec<WireStatMessages>) -> Vec<i64> {
+        let now = Timestamp::from_second(1000).unwrap();
+        let dated = dated(frames, now);
+        dated.iter().map(|(_, at)| 1000 - at.as_second()).collect()
     }
 
     #[test]
@@ -77,11 +108,16 @@ mod tests {
             (vec![5.0, 1.0], vec![0, 0]),
             (vec![], vec![]),
         ] {
-            let now = Timestamp::from_second(1000).unwrap();
             let told = format!("{frames:?}");
-            let dated = dated(frames.into_iter().map(frame).collect(), now);
-            let ages: Vec<_> = dated.iter().map(|(_, at)| 1000 - at.as_second()).collect();
-            assert_eq!(ages, seconds, "{told}");
+            let frames = frames.into_iter().map(|requests| frame(requests, 0));
+            assert_eq!(ages(frames.collect()), seconds, "{told}");
         }
+    }
+
+    #[test]
+    fn what_another_replica_passes_on_has_its_time_already() {
+        let word = WireStatMessages::default();
+        let frames = vec![frame(6.0, 999), frame(4.0, 1000), word, frame(6.0, 1000)];
+        assert_eq!(ages(frames), [0, 0, 0, 0]);
     }
 }
