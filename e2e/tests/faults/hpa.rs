@@ -1,10 +1,12 @@
-//! The HPA class outlives the replica that does its work.
+//! The HPA class outlives the replica that does its work. It is here, too, that it scales by CPU: beside
+//! other tests there is not enough of that.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use e2e::fault::{End, end_pod};
 use e2e::namespace::{Space, in_namespace};
+use e2e::scenario::cpu;
 use e2e::service::Wanted;
 use e2e::system::System;
 use e2e::wait::{Seen, until};
@@ -13,6 +15,8 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 const AUTOSCALER: &str = "autoscaler-hpa";
 const LEASES: &str = "hpaautoscaler.";
 const SOON: Duration = Duration::from_secs(60);
+/// Kubernetes looks at its autoscalers every 15 s.
+const SCALED: Duration = Duration::from_secs(180);
 
 #[tokio::test]
 async fn a_new_revision_of_the_hpa_class_is_scaled_though_the_one_who_did_so_died() -> Result<()> {
@@ -55,4 +59,12 @@ async fn succession(space: &Space, system: &System) -> Result<()> {
     let alive = successors.values().all(|pod| pod != holder);
     ensure!(alive && !successors.is_empty(), "{successors:?}");
     system.complete(AUTOSCALER).await
+}
+
+#[tokio::test]
+async fn load_on_the_cpu_brings_pods_and_its_end_takes_them() -> Result<()> {
+    in_namespace("hpa-cpu", async |space| {
+        cpu::up_and_down(space, 3, 1, [SCALED, SCALED]).await
+    })
+    .await
 }

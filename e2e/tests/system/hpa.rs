@@ -7,12 +7,11 @@ use crds::autoscaling::PodAutoscaler;
 use crds::networking::{ServerlessService, SksMode};
 use crds::service::Service;
 use e2e::namespace::{Space, in_namespace};
-use e2e::scenario::cpu;
 use e2e::service::Wanted;
 use e2e::wait::{Seen, until};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
-/// Kubernetes looks at its autoscalers every 15 s.
+/// How long a change by hand may stay.
 const SCALED: Duration = Duration::from_secs(90);
 
 fn of_the_class(space: &Space, name: &str) -> Wanted {
@@ -83,14 +82,6 @@ async fn what_is_changed_on_the_object_by_hand_is_put_right() -> Result<()> {
             }
         })
         .await
-    })
-    .await
-}
-
-#[tokio::test]
-async fn load_on_the_cpu_brings_pods_and_its_end_takes_them() -> Result<()> {
-    in_namespace("hpa-cpu", async |space| {
-        cpu::up_and_down(space, 3, 1, [SCALED * 2, SCALED * 2]).await
     })
     .await
 }
