@@ -39,6 +39,8 @@ kubectl_admin() {
 # For questions that are asked again: without etcd the API server takes a minute to say no.
 kubectl_quick() { kubectl_admin --request-timeout=2s "$@"; }
 
+# node-monitor-grace-period: while the API server stands still the only node can't say that it is well, and
+# must not be taken for lost afterwards, with all that runs on it.
 start_controllers() {
   start_part kube-controller-manager "$RUN/kubeconfig/kube-controller-manager" -- \
     "$KUBERNETES_BIN/kube-controller-manager" \
@@ -46,7 +48,7 @@ start_controllers() {
     --leader-elect=false --allocate-node-cidrs=false --use-service-account-credentials=true \
     --service-account-private-key-file="$PKI/sa.key" --root-ca-file="$PKI/ca.crt" \
     --cluster-signing-cert-file="$PKI/ca.crt" --cluster-signing-key-file="$PKI/ca.key" \
-    --flex-volume-plugin-dir="$RUN/volume-plugins" \
+    --flex-volume-plugin-dir="$RUN/volume-plugins" --node-monitor-grace-period=5m \
     --kube-api-qps=100 --kube-api-burst=200
   start_part kube-scheduler "$RUN/kubeconfig/kube-scheduler" -- "$KUBERNETES_BIN/kube-scheduler" \
     --kubeconfig="$RUN/kubeconfig/kube-scheduler" --bind-address=127.0.0.1 --leader-elect=false \

@@ -196,10 +196,12 @@ fn lasting(kind: &str, object: &DynamicObject) -> Value {
         .collect();
     // Kubernetes' own conditions tell of their history.
     let ours = kind != "Deployment";
+    // Its number of activators follows the pods: one that goes at once may never have been counted.
+    let counted = kind != "ServerlessService";
     let told = json!({
         "spec": object.data["spec"],
         "verdicts": ours.then_some(verdicts),
-        "generation": object.metadata.generation,
+        "generation": object.metadata.generation.filter(|_| counted),
     });
     without_chance(told)
 }

@@ -14,8 +14,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 
 const AUTOSCALER: &str = "autoscaler-hpa";
 const LEASES: &str = "hpaautoscaler.";
-const SOON: Duration = Duration::from_secs(60);
-/// Kubernetes looks at its autoscalers every 15 s.
+/// Kubernetes looks at its autoscalers every 15 s, and measures a new pod half a minute later.
 const SCALED: Duration = Duration::from_secs(180);
 
 #[tokio::test]
@@ -46,7 +45,7 @@ async fn succession(space: &Space, system: &System) -> Result<()> {
     let answer = space.ask(&service, "/").await?;
     ensure!(answer.body.trim_end() == "two", "{answer:?}");
     let scalers = space.api::<HorizontalPodAutoscaler>();
-    until("the second revision is scaled", SOON, async || {
+    until("the second revision is scaled", SCALED, async || {
         let scaler = scalers.get("app-00002").await?;
         let status = scaler.status.unwrap_or_default();
         match status.desired_replicas {
