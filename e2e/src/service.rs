@@ -9,7 +9,8 @@ use crds::name::serving;
 use crds::revision::{RevisionSpec, RevisionTemplate};
 use crds::route::TrafficTarget;
 use crds::service::{Service, ServiceSpec, ServiceStatus};
-use k8s_openapi::api::core::v1::{Container, EnvVar, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, EnvVar, Pod, PodSpec, ResourceRequirements};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::client::{Answer, host_of};
@@ -32,6 +33,7 @@ pub struct Wanted {
     env: BTreeMap<String, String>,
     annotations: BTreeMap<String, String>,
     timeout: Option<i64>,
+    cpu: Option<Quantity>,
     automount_token: Option<bool>,
     traffic: Vec<TrafficTarget>,
 }
@@ -48,6 +50,7 @@ impl Wanted {
             env: BTreeMap::new(),
             annotations: BTreeMap::new(),
             timeout: None,
+            cpu: None,
             automount_token: None,
             traffic: Vec::new(),
         }
@@ -95,6 +98,13 @@ impl Wanted {
         self
     }
 
+    /// The CPU that the container asks for: without it nobody can say how much of it is used.
+    #[must_use]
+    pub fn cpu(mut self, quantity: &str) -> Self {
+        self.cpu = Some(Quantity(quantity.to_owned()));
+        self
+    }
+
     /// `percent` of the traffic for `revision`, which gets the host of `tag`, too.
     #[must_use]
     pub fn share(mut self, tag: &str, revision: &str, percent: i64) -> Self {
@@ -117,6 +127,10 @@ impl Wanted {
         let container = Container {
             image: Some(self.image),
             env: Some(env.collect()),
+            resources: self.cpu.map(|cpu| ResourceRequirements {
+                requests: Some(BTreeMap::from([("cpu".to_owned(), cpu)])),
+                ..ResourceRequirements::default()
+            }),
             ..Container::default()
         };
         let spec = RevisionSpec {

@@ -30,6 +30,7 @@ async fn a_new_revision_of_the_hpa_class_is_scaled_though_the_one_who_did_so_die
 async fn succession(space: &Space, system: &System) -> Result<()> {
     let wanted = |text: &str| {
         Wanted::answering(space, "app", text)
+            .cpu("10m")
             .annotation(
                 "autoscaling.knative.dev/class",
                 "hpa.autoscaling.knative.dev",
