@@ -12,6 +12,8 @@ use crate::service::host;
 
 /// How long pods may take to come or to go.
 const SCALED: Duration = Duration::from_secs(90);
+/// A busy client has seconds without some of its requests, so one pod fewer may be right for a while.
+const SLACK: i32 = 1;
 
 /// So many requests at the same time, and the pods that they are worth.
 #[derive(Clone, Debug)]
@@ -20,8 +22,6 @@ pub struct Step {
     pub requests: usize,
     /// The pods that are right.
     pub pods: RangeInclusive<i32>,
-    /// So many fewer there may be for a while, where chance has a second without some of the requests.
-    pub slack: i32,
 }
 
 /// A Service `app` of one revision, and what each of its requests is.
@@ -40,11 +40,7 @@ pub struct Demand<'a> {
 impl Step {
     /// So many requests are worth `pods`.
     pub fn new(requests: usize, pods: RangeInclusive<i32>) -> Self {
-        Self {
-            requests,
-            pods,
-            slack: 0,
-        }
+        Self { requests, pods }
     }
 }
 
@@ -70,14 +66,16 @@ impl<'a> Demand<'a> {
         Ok(load.start(self.space.cluster.gateway))
     }
 
-    /// Brings the load of `step`, waits for its pods, and sees whether they stay right for `time`. Fails if
-    /// a single request is not answered with 200.
+    /// Brings the load of `step`, waits for its pods, sees whether there are never more, and at most one
+    /// fewer, for `time`, and that they are right again at the end. Fails if a single request is not
+    /// answered with 200.
     pub async fn sustained(&self, step: &Step, time: Duration) -> Result<()> {
         let load = self.load(step.requests)?;
         let pods = &step.pods;
         self.space.reach("app-00001", pods.clone(), SCALED).await?;
-        let right = pods.start() - step.slack..=*pods.end();
-        self.space.keep("app-00001", right, time).await?;
+        let nearly = pods.start() - SLACK..=*pods.end();
+        self.space.keep("app-00001", nearly, time).await?;
+        self.space.reach("app-00001", pods.clone(), SCALED).await?;
         let outcome = load.stop().await?;
         println!(
             "{}: {} at a time, {pods:?} pods: {outcome}",

@@ -60,10 +60,7 @@ async fn stories() -> Result<()> {
             let subject =
                 Subject::new(space, "app").annotation("autoscaling.knative.dev/target", "10");
             let service = space.start(subject).await?;
-            let step = Step {
-                slack: 1,
-                ..Step::new(13, 2..=3)
-            };
+            let step = Step::new(13, 2..=3);
             Demand::new(space, service).up_down_up(&step, WHILE).await
         }),
         in_namespace("chaos-rollout", async |space| {

@@ -32,10 +32,7 @@ fn limited(space: &Space, algorithm: &str) -> Subject {
 /// `requests` that would fill `full` pods: worth as many as it takes to have each at 70 %, and a tenth above.
 fn step(requests: usize, full: u16) -> Step {
     let pods = |percent: u16| i32::from((full * percent).div_ceil(70));
-    Step {
-        slack: 1,
-        ..Step::new(requests, pods(100)..=pods(110))
-    }
+    Step::new(requests, pods(100)..=pods(110))
 }
 
 fn full(pods: u16) -> Step {

@@ -82,12 +82,8 @@ async fn requests_in_a_second_count_when_they_are_the_measure() -> Result<()> {
 async fn a_great_load_is_sustained() -> Result<()> {
     in_namespace("sustained", async |space| {
         let service = space.start(subject(space)).await?;
-        let step = Step {
-            slack: 1,
-            ..Step::new(54, 8..=9)
-        };
         Demand::new(space, service)
-            .sustained(&step, Duration::from_secs(15))
+            .sustained(&Step::new(54, 8..=9), Duration::from_secs(15))
             .await
     })
     .await
