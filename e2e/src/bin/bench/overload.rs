@@ -21,7 +21,7 @@ use e2e::service::{READY, Wanted, host};
 use e2e::wait::{Seen, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, timeout};
 
@@ -31,8 +31,10 @@ const REQUESTS: usize = 20_000;
 /// Connections of ours at the same time: a process of this machine may have 20,000 files.
 const AT_ONCE: usize = 15_000;
 const BODY: usize = 64 * 1024;
-/// Who has no answer after this time is held.
-const HELD: Duration = Duration::from_secs(40);
+/// By then the whole crowd is there, and those who may not wait are refused.
+const ALL_THERE: Duration = Duration::from_secs(120);
+/// By then one who comes later has an answer, too.
+const ANSWERED: Duration = Duration::from_secs(10);
 /// Requests to the other revision for a measure, one after the other, and measures: of them the one in
 /// the middle counts.
 const OTHERS: usize = 2000;
@@ -72,8 +74,9 @@ pub(crate) async fn measure(space: &Space) -> Result<Vec<Table>> {
     let before = p99(gateway, &other).await?;
     let memory = resident(space).await?;
     let sent = Arc::new(AtomicUsize::new(0));
-    let flood = tokio::spawn(flood(gateway, crowd.clone(), Arc::clone(&sent)));
-    until("all is sent", HELD, async || {
+    let (leave, left) = watch::channel(());
+    let flood = tokio::spawn(flood(gateway, crowd.clone(), Arc::clone(&sent), left));
+    until("all is sent", ALL_THERE, async || {
         match sent.load(Ordering::Relaxed) {
             REQUESTS => Ok(Seen::Done(())),
             some => Ok(Seen::NotYet(format!("{some} requests"))),
@@ -82,7 +85,10 @@ pub(crate) async fn measure(space: &Space) -> Result<Vec<Table>> {
     .await?;
     let during = p99(gateway, &other).await?;
     let more = more(gateway, &crowd).await?;
+    drop(leave);
     let mut crowd = flood.await?;
+    ensure!(crowd.held > 0, "the crowd had left before all was measured");
+    ensure!(more.latencies.len() > MORE / 2, "too few more were refused");
     crowd.more = more;
     let later = resident(space).await?;
     let soon = refused_soon(space).await?;
@@ -120,16 +126,25 @@ async fn p99(gateway: Gateway, host: &str) -> Result<f64> {
     Ok(measures[MEASURES / 2].as_secs_f64() * 1000.0)
 }
 
-/// Requests that come one by one when there is no room for them.
+/// Requests that come one by one when there is no room for them. One whose place has just become free is
+/// held, and is no refusal; it keeps its place while the others come, or each of them would get it.
 async fn more(gateway: Gateway, host: &str) -> Result<Outcome> {
-    let (head, mut refused, mut ticks) = (head(host), Outcome::default(), interval(BETWEEN));
+    let (head, mut ticks) = (Arc::<str>::from(head(host)), interval(BETWEEN));
+    let mut requests = JoinSet::new();
     for _ in 0..MORE {
         ticks.tick().await;
-        let start = Instant::now();
-        let answer = timeout(HELD, ask(gateway, &head, || ())).await??;
-        // One whose place has just become free is held, and is no refusal.
-        if answer.contains(" 503 ") {
-            refused.latencies.push(start.elapsed());
+        let head = Arc::clone(&head);
+        requests.spawn(async move {
+            let start = Instant::now();
+            let answer = timeout(ANSWERED, ask(gateway, &head, || ())).await;
+            (answer, start.elapsed())
+        });
+    }
+    let mut refused = Outcome::default();
+    while let Some(request) = requests.join_next().await {
+        let (answer, took) = request?;
+        if answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.contains(" 503 "))) {
+            refused.latencies.push(took);
         }
     }
     refused.latencies.sort_unstable();
@@ -157,28 +172,37 @@ fn head(host: &str) -> String {
     format!("POST /?sleep=2000 HTTP/1.1\r\nhost: {host}\r\ncontent-length: {BODY}\r\n\r\n")
 }
 
-/// Counts in `sent` those that are at the server as a whole, or have failed.
-async fn flood(gateway: Gateway, host: String, sent: Arc<AtomicUsize>) -> Crowd {
+/// Counts in `sent` those that are at the server as a whole, or have failed. Who has no answer when the
+/// sender of `left` is dropped was held.
+async fn flood(
+    gateway: Gateway,
+    host: String,
+    sent: Arc<AtomicUsize>,
+    left: watch::Receiver<()>,
+) -> Crowd {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let head: Arc<str> = head(&host).into();
     let mut requests = JoinSet::new();
     for _ in 0..REQUESTS {
         let (places, head) = (Arc::clone(&places), Arc::clone(&head));
-        let sent = Arc::clone(&sent);
+        let (sent, mut left) = (Arc::clone(&sent), left.clone());
         requests.spawn(async move {
             let _place = places.acquire().await;
             let count = || {
                 sent.fetch_add(1, Ordering::Relaxed);
             };
-            timeout(HELD, ask(gateway, &head, count)).await
+            tokio::select! {
+                answer = ask(gateway, &head, count) => Some(answer),
+                _ = left.changed() => None,
+            }
         });
     }
     let mut crowd = Crowd::default();
     while let Some(request) = requests.join_next().await {
         match request {
-            Ok(Err(_)) => crowd.held += 1,
-            Ok(Ok(Ok(answer))) => *crowd.answers.entry(answer).or_default() += 1,
-            Ok(Ok(Err(_))) | Err(_) => crowd.failed += 1,
+            Ok(None) => crowd.held += 1,
+            Ok(Some(Ok(answer))) => *crowd.answers.entry(answer).or_default() += 1,
+            Ok(Some(Err(_))) | Err(_) => crowd.failed += 1,
         }
     }
     crowd
