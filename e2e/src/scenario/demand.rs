@@ -12,7 +12,8 @@ use crate::service::host;
 
 /// How long pods may take to come or to go.
 const SCALED: Duration = Duration::from_secs(90);
-/// A busy client has seconds without some of its requests, so one pod fewer may be right for a while.
+/// A busy client has seconds without some of its requests, so one pod fewer may be right for a while, but
+/// never none.
 const SLACK: i32 = 1;
 
 /// So many requests at the same time, and the pods that they are worth.
@@ -73,7 +74,7 @@ impl<'a> Demand<'a> {
         let load = self.load(step.requests)?;
         let pods = &step.pods;
         self.space.reach("app-00001", pods.clone(), SCALED).await?;
-        let nearly = pods.start() - SLACK..=*pods.end();
+        let nearly = (pods.start() - SLACK).max(1)..=*pods.end();
         self.space.keep("app-00001", nearly, time).await?;
         self.space.reach("app-00001", pods.clone(), SCALED).await?;
         let outcome = load.stop().await?;
