@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep};
 /// Ticks of the kernel's clock for processes in a second; so on every Linux that people run.
 const TICKS: f64 = 100.0;
 const KIBIBYTES_IN_MEBIBYTE: f64 = 1024.0;
-/// How long the kernel may take to end a killed process, and the time between two looks.
+/// How long the kernel may take to end a killed process, and the time between two looks: far shorter than
+/// that of [`until`](crate::wait::until), because what a death excuses ends with it.
 const LONGEST_DEATH: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(1);
 

@@ -33,7 +33,7 @@ const AT_ONCE: usize = 15_000;
 const BODY: usize = 64 * 1024;
 /// By then the whole crowd is there, and those who may not wait are refused.
 const ALL_THERE: Duration = Duration::from_secs(120);
-/// By then one who comes later has an answer, too.
+/// Who comes later and has no answer by then is held, too.
 const ANSWERED: Duration = Duration::from_secs(10);
 /// Requests to the other revision for a measure, one after the other, and measures: of them the one in
 /// the middle counts.
@@ -143,7 +143,9 @@ async fn more(gateway: Gateway, host: &str) -> Result<Outcome> {
     let mut refused = Outcome::default();
     while let Some(request) = requests.join_next().await {
         let (answer, took) = request?;
-        if answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.contains(" 503 "))) {
+        if let Ok(answer) = answer
+            && answer?.contains(" 503 ")
+        {
             refused.latencies.push(took);
         }
     }
