@@ -14,7 +14,7 @@ use e2e::service::{Wanted, host};
 use futures::future::{join_all, try_join_all};
 use tokio::time::sleep;
 
-use super::plain::{Plain, Token, outcome};
+use super::plain::{NO_CPU, Plain, Token, outcome};
 use super::table::Table;
 use silence::Silence;
 
@@ -36,8 +36,8 @@ async fn single(space: &Space) -> Result<Table> {
     let lean = Wanted::answering(space, "lean", "here").without_token();
     let lean = space.deploy(lean).await?;
     let plain = [
-        Plain::create(space, "plain", Token::Mounted).await?,
-        Plain::create(space, "plain-lean", Token::None).await?,
+        Plain::create(space, "plain", Token::Mounted, NO_CPU).await?,
+        Plain::create(space, "plain-lean", Token::None, NO_CPU).await?,
     ];
     let mut took: [Vec<Duration>; 4] = Default::default();
     for round in 0..ROUNDS {
@@ -126,7 +126,7 @@ async fn crowd(space: &Space) -> Result<Table> {
     }
     let plain = (0..CROWD).map(|number| {
         let name = format!("plain-{number:02}");
-        async move { Plain::create(space, &name, Token::Mounted).await }
+        async move { Plain::create(space, &name, Token::Mounted, NO_CPU).await }
     });
     let plain = try_join_all(plain).await?;
     let bare = plain.iter().map(|plain| plain.start(space, Duration::ZERO));

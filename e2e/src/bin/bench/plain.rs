@@ -26,6 +26,9 @@ pub(crate) struct Plain {
     name: String,
 }
 
+/// For an app that shall ask for no CPU, as is Kubernetes' default.
+pub(crate) const NO_CPU: &str = "0";
+
 /// Whether its pods have a token of a service account, as is Kubernetes' default. It is a volume, and
 /// the first one costs a start about 300 ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +40,10 @@ pub(crate) enum Token {
 // === impl Plain ===
 
 impl Plain {
-    /// A Deployment `name`, with no pod.
-    pub(crate) async fn create(space: &Space, name: &str, token: Token) -> Result<Self> {
+    /// A Deployment `name`, with no pod. Its container asks for `cpu`.
+    pub(crate) async fn create(space: &Space, name: &str, token: Token, cpu: &str) -> Result<Self> {
         let image = space.cluster.hello_image();
-        let mut documents = documents(MANIFESTS, name, &image, token);
+        let mut documents = documents(MANIFESTS, name, &image, token, cpu);
         space.apply(&next::<Deployment>(&mut documents)?).await?;
         Ok(Self {
             name: name.to_owned(),
@@ -63,7 +66,7 @@ impl Plain {
 
     /// One pod behind a core Service.
     pub(crate) async fn serve(&self, space: &Space) -> Result<Gateway> {
-        let mut documents = documents(MANIFESTS, &self.name, "", Token::None).skip(1);
+        let mut documents = documents(MANIFESTS, &self.name, "", Token::None, "").skip(1);
         let service = space.apply(&next::<Service>(&mut documents)?).await?;
         scale(space, &self.name, 1).await?;
         let gateway = address(&service)?;
@@ -123,12 +126,14 @@ fn documents(
     name: &str,
     image: &str,
     token: Token,
+    cpu: &str,
 ) -> impl Iterator<Item = String> {
     let mounted = token == Token::Mounted;
     let filled = manifests
         .replace("NAME", name)
         .replace("TOKEN", &mounted.to_string())
-        .replace("APP_IMAGE", image);
+        .replace("APP_IMAGE", image)
+        .replace("CPU", cpu);
     let documents: Vec<_> = filled.split("---\n").map(str::to_owned).collect();
     documents.into_iter()
 }

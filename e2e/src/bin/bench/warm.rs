@@ -23,6 +23,9 @@ const REQUESTS: usize = 60_000;
 const WARMING: usize = 5_000;
 /// Name of the app without us; Envoy's configuration knows it.
 const PLAIN: &str = "plain";
+/// What the app asks for, in each way. The kernel shares the machine by it: an app that asks for nothing
+/// runs when all others have run, and then it is the scheduler that one measures.
+const CPU: &str = "100m";
 /// Port of the sidecar for requests.
 const QUEUE_PROXY: u16 = 8012;
 
@@ -37,10 +40,11 @@ struct Way<'a> {
 
 /// A table of the ways. CPU and memory are those of what stands between client and app.
 pub(crate) async fn measure(space: &Space) -> Result<Vec<Table>> {
-    let plain = Plain::create(space, PLAIN, Token::None).await?;
+    let plain = Plain::create(space, PLAIN, Token::None, CPU).await?;
     let warm = Wanted::answering(space, "warm", "here")
         .annotation("autoscaling.knative.dev/min-scale", "1")
-        .annotation("autoscaling.knative.dev/max-scale", "1");
+        .annotation("autoscaling.knative.dev/max-scale", "1")
+        .cpu(CPU);
     let service = space.deploy(warm).await?;
     let app_alone = plain.serve(space).await?;
     let envoy_before = envoy::serve(space).await?;
