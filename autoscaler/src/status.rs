@@ -2,7 +2,7 @@
 
 use crds::autoscaling::{PodAutoscaler, PodAutoscalerStatus};
 use crds::condition::{self, Condition, Truth, Verdicts};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::gate::Activity;
 use crate::sks::Path;
@@ -13,6 +13,9 @@ pub const ACTIVE: &str = "Active";
 pub const INITIALIZED: &str = "ScaleTargetInitialized";
 /// Whether the Services of the revision are ready.
 pub const PATH_READY: &str = "SKSReady";
+
+/// How long a start stays untold: what takes longer is slow, and people want to know.
+const UNTOLD: SignedDuration = SignedDuration::from_secs(5);
 
 /// What one pass found out.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,6 +85,20 @@ pub fn is_news(old: &PodAutoscalerStatus, new: &PodAutoscalerStatus) -> bool {
             .collect()
     };
     old.observed_generation != new.observed_generation || verdicts(old) != verdicts(new)
+}
+
+/// Whether all that `new` has to tell beyond `old` is a start that may be over in a moment. Then the pods
+/// will be told of, once, and nobody takes the machine from them meanwhile to write that they come.
+pub fn is_young_start(
+    old: &PodAutoscalerStatus,
+    new: &PodAutoscalerStatus,
+    now: Timestamp,
+) -> bool {
+    let starts = match (activity(old, now), activity(new, now)) {
+        (Activity::Inactive(_), Activity::Activating(since)) => now.duration_since(since) < UNTOLD,
+        _ => false,
+    };
+    starts && old.observed_generation == new.observed_generation
 }
 
 fn active(found: &Findings<'_>, before: &[Condition]) -> Truth {

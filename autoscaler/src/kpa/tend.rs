@@ -14,9 +14,10 @@ use runtime::kube::owner::is_owned_by;
 use crate::rules::Rules;
 use crate::scaler::MANAGER;
 use crate::sks::{self, Path};
-use crate::status::is_news;
+use crate::status::{is_news, is_young_start};
 
 use super::pass::{Pass, Seen};
+use super::tender::Occasion;
 
 /// Work to do, and why.
 #[derive(Debug)]
@@ -95,12 +96,20 @@ impl Wanted {
 }
 
 impl Stored {
-    /// `status`, or the stored one if that only puts it in other words: those wait for a tick, and more
-    /// of them may have gathered by then.
-    pub(super) fn without_mere_words(&self, status: &PodAutoscalerStatus) -> PodAutoscalerStatus {
+    /// `status`, or the stored one while that is enough: a start is told when it turns out to be slow, and
+    /// mere words wait for a tick, when more of them may have gathered.
+    pub(super) fn worth_telling(
+        &self,
+        status: &PodAutoscalerStatus,
+        occasion: Occasion,
+        now: Timestamp,
+    ) -> PodAutoscalerStatus {
+        let enough = |stored: &&PodAutoscalerStatus| {
+            is_young_start(stored, status, now)
+                || occasion == Occasion::Event && !is_news(stored, status)
+        };
         let stored = self.autoscaler.status.as_ref();
-        let same = stored.filter(|stored| !is_news(stored, status));
-        same.unwrap_or(status).clone()
+        stored.filter(enough).unwrap_or(status).clone()
     }
 
     fn versions(&self) -> Versions {

@@ -71,7 +71,7 @@ pub(super) struct Tender {
 
 /// Why a tender looks at its revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Occasion {
+pub(super) enum Occasion {
     /// Something has happened, maybe one of many things in a row.
     Event,
     /// It is time.
@@ -82,6 +82,7 @@ enum Occasion {
 struct Order<'a> {
     term: Term,
     occasion: Occasion,
+    now: Timestamp,
     pass: &'a Pass,
     seen: &'a Seen<'a>,
     deployment: Option<&'a RevisionDeployment>,
@@ -182,6 +183,7 @@ impl Tender {
             let order = Order {
                 term,
                 occasion,
+                now,
                 pass: &pass,
                 seen: &seen,
                 deployment: deployment.as_deref(),
@@ -195,10 +197,7 @@ impl Tender {
         self.scale(order);
         self.probe(order);
         let (pass, seen) = (order.pass, order.seen);
-        let status = match order.occasion {
-            Occasion::Tick => pass.status.clone(),
-            Occasion::Event => stored.without_mere_words(&pass.status),
-        };
+        let status = stored.worth_telling(&pass.status, order.occasion, order.now);
         let grounds = Grounds::of(seen, pass, (self.scraping.verdict(), status), &stored);
         if self.tended.as_deref() != Some(&grounds) {
             let wanted = Wanted::of(seen, pass);

@@ -2,7 +2,10 @@ use crds::autoscaling::{PodAutoscaler, PodAutoscalerStatus};
 use crds::condition::{Condition, Truth, find};
 use jiff::Timestamp;
 
-use super::{ACTIVE, Findings, INITIALIZED, PATH_READY, activity, is_initialized, is_news, status};
+use super::{
+    ACTIVE, Findings, INITIALIZED, PATH_READY, activity, is_initialized, is_news, is_young_start,
+    status,
+};
 use crate::gate::Activity;
 use crate::sks::Path;
 
@@ -190,4 +193,31 @@ fn numbers_and_words_are_no_news() {
     assert!(!is_news(&waiting, &built_meanwhile));
     let served = pass(&waiting, Some(1), 1, 1, &built(true));
     assert!(is_news(&built_meanwhile, &served));
+}
+
+#[test]
+fn start_is_told_when_it_takes_more_than_five_seconds() {
+    let active = pass(&PodAutoscalerStatus::default(), Some(1), 1, 1, &built(true));
+    let idle = pass(&active, Some(0), 0, 1, &built(false));
+    let starting = pass(&idle, Some(1), 0, 1, &built(false));
+    let begins = at(100);
+    assert!(is_young_start(&idle, &starting, begins));
+    assert!(is_young_start(&idle, &starting, at(104)));
+    assert!(!is_young_start(&idle, &starting, at(105)), "it is slow");
+    assert!(
+        !is_young_start(&PodAutoscalerStatus::default(), &starting, begins),
+        "a new revision says at once what it waits for"
+    );
+    assert!(
+        !is_young_start(&starting, &active, begins),
+        "there are pods"
+    );
+    let renewed = PodAutoscalerStatus {
+        observed_generation: Some(2),
+        ..starting
+    };
+    assert!(
+        !is_young_start(&idle, &renewed, begins),
+        "others wait for the new generation"
+    );
 }
