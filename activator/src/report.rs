@@ -114,7 +114,8 @@ impl Reports {
                     None => return,
                 },
                 () = self.connected.notified() => self.in_need(),
-                now = ticks.tick() => self.regular(now),
+                // Not the tick's own time: when it is late, requests have been counted since.
+                _ = ticks.tick() => self.regular(Instant::now()),
             };
             self.send(messages);
         }

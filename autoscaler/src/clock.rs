@@ -20,3 +20,8 @@ pub(crate) fn last_whole_second(now: Timestamp) -> Timestamp {
 pub(crate) fn seconds_before(now: Timestamp, seconds: i64) -> Timestamp {
     Timestamp::from_second(now.as_second() - seconds).unwrap_or(now)
 }
+
+/// Whether `now` is before the middle of its second.
+pub(crate) fn is_first_half(now: Timestamp) -> bool {
+    (0..500_000_000).contains(&now.subsec_nanosecond())
+}

@@ -29,6 +29,7 @@ use tracing::{debug, warn};
 use crate::id::RevisionId;
 use crate::ledger::{Ledger, Sample, Stream};
 use crate::peers::{self, Peers};
+use backlog::Backlog;
 
 /// Activators and replicas that may be connected at once: far more than any cluster has.
 const MOST_STREAMS: usize = 1024;
@@ -122,6 +123,7 @@ async fn receive(
 /// Reads one stream of reports until its sender goes, falls silent, or we go.
 async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
     let _stream = teller.enter(desk);
+    let mut backlog = Backlog::default();
     let mut ping = interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missed = 0;
@@ -139,7 +141,7 @@ async fn read(mut socket: WebSocket, desk: &Desk, teller: Teller) {
             frame = socket.recv() => match frame {
                 Some(Ok(Message::Binary(first))) => {
                     let frames = with_those_behind(&first, &mut socket);
-                    for (frame, at) in backlog::dated(frames, Timestamp::now()) {
+                    for (frame, at) in backlog.dated(frames, Timestamp::now()) {
                         desk.take(frame, teller, at);
                     }
                 }

@@ -75,6 +75,24 @@ async fn first_request_of_an_idle_revision_is_told_at_once_then_each_second() {
     assert_eq!(read(&frames.recv().await.unwrap()), cart(1.0, 1.0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn late_report_tells_the_average_of_its_longer_time() {
+    let world = World::new();
+    let (reporter, mut frames) = world.reporting();
+    let member = world.member("cart-00001");
+    let start = Instant::now();
+    let _two = [(); 2].map(|()| reporter.enter(&member, start));
+    frames.recv().await.unwrap();
+    frames.recv().await.unwrap();
+    let due = Duration::from_secs(1);
+    let late = due + Duration::from_millis(600);
+    let _third = reporter.enter(&member, Instant::now() + due + Duration::from_millis(500));
+    tokio::time::advance(late).await;
+    let told = read(&frames.recv().await.unwrap());
+    let average = (2.0 * 1.5 + 3.0 * 0.1) / late.as_secs_f64();
+    assert!((told[0].1 - average).abs() < 1e-6, "{told:?}");
+}
+
 #[test]
 fn reports_are_due_in_the_middle_of_a_second() {
     for (wall, pause) in [

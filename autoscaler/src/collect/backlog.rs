@@ -1,40 +1,64 @@
-//! Reports that lie ready together: we were held up, and they were sent a second apart. Taken as of
-//! now, five late seconds of six requests would be thirty requests in one, and bring pods for thirty,
-//! to a machine that has too much to do already.
+//! Reports that come late, because we were held up or their sender was: they count for the seconds in
+//! which they should have come. Taken as of now, five late seconds of six requests would be thirty
+//! requests in one, and bring pods for thirty, to a machine that has too much to do already.
 
 use jiff::Timestamp;
 use net::stat::{Stat, WireStatMessages};
 
-use crate::clock::seconds_before;
+use crate::clock::{is_first_half, seconds_before};
 
 /// Frames that are taken together: more have to wait, and are as late as those.
 pub(super) const MOST: usize = 64;
 
-/// Each frame with the second that it is about, in the order in which they came.
-pub(super) fn dated(
-    frames: Vec<WireStatMessages>,
-    now: Timestamp,
-) -> Vec<(WireStatMessages, Timestamp)> {
-    let mut regular = 0;
-    let mut dated = Vec::with_capacity(frames.len());
-    for frame in frames.into_iter().rev() {
-        let before = match kind(&frame) {
-            Kind::Regular => {
-                regular += 1;
-                regular - 1
+/// The reports of one stream.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    /// The second of its last regular report.
+    last: Option<Timestamp>,
+}
+
+impl Backlog {
+    /// Each of the frames that lie ready, with the second that it is about, in the order in which they
+    /// came. They were sent a second apart.
+    pub(super) fn dated(
+        &mut self,
+        frames: Vec<WireStatMessages>,
+        now: Timestamp,
+    ) -> Vec<(WireStatMessages, Timestamp)> {
+        let count = frames.iter().filter(|frame| kind(frame) == Kind::Regular);
+        let newest = self.newest(count.count(), now);
+        let mut regular = 0;
+        let mut dated = Vec::with_capacity(frames.len());
+        for frame in frames.into_iter().rev() {
+            let before = match kind(&frame) {
+                Kind::Regular => {
+                    regular += 1;
+                    newest + regular - 1
+                }
+                // The regular report of that second, which follows it, leaves it out.
+                Kind::Poke if regular > 0 => newest + regular - 1,
+                Kind::Poke | Kind::Stamped => 0,
+            };
+            let at = match before {
+                0 => now,
+                before => seconds_before(now, before),
+            };
+            if kind(&frame) == Kind::Regular {
+                self.last = self.last.max(Some(at));
             }
-            // The regular report of that second, which follows it, leaves it out.
-            Kind::Poke => (regular - 1).max(0),
-            Kind::Stamped => 0,
-        };
-        let at = match before {
-            0 => now,
-            before => seconds_before(now, before),
-        };
-        dated.push((frame, at));
+            dated.push((frame, at));
+        }
+        dated.reverse();
+        dated
     }
-    dated.reverse();
-    dated
+
+    /// How many seconds ago the newest of `count` regular reports was due. Activators report in the middle of a
+    /// second: one that comes in the first half, after a second without any, is that second's.
+    fn newest(&self, count: usize, now: Timestamp) -> i64 {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let missing = |last: Timestamp| last.as_second() < now.as_second() - count;
+        i64::from(is_first_half(now) && self.last.is_some_and(missing))
+    }
 }
 
 /// What a frame says of the time that it is about.
@@ -71,7 +95,7 @@ mod tests {
     use jiff::Timestamp;
     use net::stat::{Stat, WireStatMessage, WireStatMessages};
 
-    use super::dated;
+    use super::Backlog;
 
     /// A frame with one report of so many requests at once.
     fn frame(requests: f64, timestamp: i64) -> WireStatMessages {
@@ -90,10 +114,13 @@ mod tests {
         }
     }
 
+    fn at(seconds: f64) -> Timestamp {
+        Timestamp::from_millisecond((seconds * 1000.0) as i64).unwrap()
+    }
+
     /// How many seconds before now each frame is taken to be about.
     fn ages(frames: Vec<WireStatMessages>) -> Vec<i64> {
-        let now = Timestamp::from_second(1000).unwrap();
-        let dated = dated(frames, now);
+        let dated = Backlog::default().dated(frames, at(1000.0));
         dated.iter().map(|(_, at)| 1000 - at.as_second()).collect()
     }
 
@@ -119,5 +146,30 @@ mod tests {
         let word = WireStatMessages::default();
         let frames = vec![frame(6.0, 999), frame(4.0, 1000), word, frame(6.0, 1000)];
         assert_eq!(ages(frames), [0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn report_that_comes_after_its_second_counts_for_it() {
+        let regular = |count| vec![frame(6.0, 0); count];
+        let mut backlog = Backlog::default();
+        for (come, frames, seconds) in [
+            (1000.5, 1, vec![1000]),
+            (1001.5, 1, vec![1001]),
+            // Late, so that the next one comes in the same second.
+            (1003.1, 1, vec![1002]),
+            (1003.5, 1, vec![1003]),
+            // Several, all late.
+            (1007.2, 3, vec![1004, 1005, 1006]),
+            (1007.5, 1, vec![1007]),
+            // One was never sent; this one is in time.
+            (1009.6, 1, vec![1009]),
+            // None is missing: their sender's clock is early.
+            (1010.1, 1, vec![1010]),
+            (1011.1, 1, vec![1011]),
+        ] {
+            let dated = backlog.dated(regular(frames), at(come));
+            let dated: Vec<_> = dated.iter().map(|(_, at)| at.as_second()).collect();
+            assert_eq!(dated, seconds, "at {come}");
+        }
     }
 }
