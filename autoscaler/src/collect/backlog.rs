@@ -52,8 +52,8 @@ impl Backlog {
         dated
     }
 
-    /// How many seconds ago the newest of `count` regular reports was due. Activators report in the middle of a
-    /// second: one that comes in the first half, after a second without any, is that second's.
+    /// How many seconds ago the newest of `count` regular reports was due. Activators report in the middle
+    /// of a second: one that comes in the first half, after a second without any, is that second's.
     fn newest(&self, count: usize, now: Timestamp) -> i64 {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let missing = |last: Timestamp| last.as_second() < now.as_second() - count;
