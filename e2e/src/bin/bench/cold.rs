@@ -12,6 +12,7 @@ use e2e::load::Outcome;
 use e2e::namespace::Space;
 use e2e::service::{Wanted, host};
 use futures::future::{join_all, try_join_all};
+use k8s_openapi::api::core::v1::Pod;
 use tokio::time::sleep;
 
 use super::plain::{NO_CPU, Plain, Token, outcome};
@@ -21,6 +22,10 @@ use silence::Silence;
 const ROUNDS: u64 = 20;
 /// Rounds of what only has to be seen to work.
 const FEW_ROUNDS: u64 = 10;
+/// How long the last pods may take to go.
+const GONE: Duration = Duration::from_secs(120);
+/// What many new objects cost is over by then.
+const SETTLED: Duration = Duration::from_secs(10);
 /// Services that are called at the same moment.
 const CROWD: usize = 20;
 
@@ -42,8 +47,10 @@ async fn single(space: &Space) -> Result<Table> {
     let mut took: [Vec<Duration>; 4] = Default::default();
     for round in 0..ROUNDS {
         for (pair, service) in [&usual, &lean].into_iter().enumerate() {
-            took[2 * pair].push(plain[pair].start(space, pause(round)).await?);
-            took[2 * pair + 1].push(start(space, service, round).await?);
+            quiet(space, round).await?;
+            took[2 * pair].push(plain[pair].start(space).await?);
+            quiet(space, round).await?;
+            took[2 * pair + 1].push(start(space, service).await?);
         }
     }
     let [bare, usual_took, bare_lean, lean_took] = took.map(outcome);
@@ -77,7 +84,8 @@ async fn unannounced(space: &Space, service: &Service) -> Result<Outcome> {
     let mut took = Vec::new();
     let measured = async {
         for round in 0..FEW_ROUNDS {
-            took.push(start(space, service, round).await?);
+            quiet(space, round).await?;
+            took.push(start(space, service).await?);
         }
         Ok(())
     };
@@ -87,11 +95,18 @@ async fn unannounced(space: &Space, service: &Service) -> Result<Outcome> {
     Ok(outcome(took))
 }
 
+/// Waits until no pod is left, and a little longer: the end of one would take the machine from the next
+/// start.
+async fn quiet(space: &Space, round: u64) -> Result<()> {
+    space.gone::<Pod>("", GONE).await?;
+    sleep(pause(round)).await;
+    Ok(())
+}
+
 /// The time of a request that meets no pod.
-async fn start(space: &Space, service: &Service, round: u64) -> Result<Duration> {
+async fn start(space: &Space, service: &Service) -> Result<Duration> {
     let name = service.metadata.name.as_deref().context("no name")?;
     space.at_zero(name).await?;
-    sleep(pause(round)).await;
     let answer = space.ask(service, "/").await?;
     ensure!(
         answer.status == 200,
@@ -115,6 +130,7 @@ async fn crowd(space: &Space) -> Result<Table> {
         space.deploy(wanted)
     });
     let services = try_join_all(services).await?;
+    sleep(SETTLED).await;
     let hosts: Vec<_> = services.iter().map(host).collect::<Result<_>>()?;
     let gateway = space.cluster.gateway;
     let answers = hosts.iter().map(|host| gateway.get(host, "/"));
@@ -129,7 +145,9 @@ async fn crowd(space: &Space) -> Result<Table> {
         async move { Plain::create(space, &name, Token::Mounted, NO_CPU).await }
     });
     let plain = try_join_all(plain).await?;
-    let bare = plain.iter().map(|plain| plain.start(space, Duration::ZERO));
+    space.gone::<Pod>("", GONE).await?;
+    sleep(SETTLED).await;
+    let bare = plain.iter().map(|plain| plain.start(space));
     let bare = outcome(try_join_all(bare).await?);
     let mut table = Table::new(format!("{CROWD} at once, ms"), &["median", "p95", "max"]);
     for (name, outcome) in [

@@ -51,11 +51,10 @@ impl Plain {
     }
 
     /// How long it took from the order to the first answer at the address that the API shows, from
-    /// no pod at all. The order comes `pause` after the last pod went.
-    pub(crate) async fn start(&self, space: &Space, pause: Duration) -> Result<Duration> {
+    /// no pod at all.
+    pub(crate) async fn start(&self, space: &Space) -> Result<Duration> {
         let ours = format!("app={}", self.name);
         space.gone::<Pod>(&ours, STARTED).await?;
-        sleep(pause).await;
         let start = Instant::now();
         scale(space, &self.name, 1).await?;
         first_answer(pod_address(space, &ours).await?).await?;
