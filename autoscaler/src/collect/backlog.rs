@@ -26,11 +26,11 @@ impl Backlog {
         now: Timestamp,
     ) -> Vec<(WireStatMessages, Timestamp)> {
         let count = frames.iter().filter(|frame| kind(frame) == Kind::Regular);
-        let newest = self.newest(count.count(), now);
+        let newest = self.age_of_newest(count.count(), now);
         let mut regular = 0;
         let mut dated = Vec::with_capacity(frames.len());
         for frame in frames.into_iter().rev() {
-            let before = match kind(&frame) {
+            let age = match kind(&frame) {
                 Kind::Regular => {
                     regular += 1;
                     newest + regular - 1
@@ -39,22 +39,22 @@ impl Backlog {
                 Kind::Poke if regular > 0 => newest + regular - 1,
                 Kind::Poke | Kind::Stamped => 0,
             };
-            let at = match before {
+            let at = match age {
                 0 => now,
-                before => seconds_before(now, before),
+                age => seconds_before(now, age),
             };
-            if kind(&frame) == Kind::Regular {
-                self.last = self.last.max(Some(at));
-            }
             dated.push((frame, at));
         }
         dated.reverse();
+        if regular > 0 {
+            self.last = self.last.max(Some(seconds_before(now, newest)));
+        }
         dated
     }
 
     /// How many seconds ago the newest of `count` regular reports was due. Activators report in the middle
     /// of a second: one that comes in the first half, after a second without any, is that second's.
-    fn newest(&self, count: usize, now: Timestamp) -> i64 {
+    fn age_of_newest(&self, count: usize, now: Timestamp) -> i64 {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         let missing = |last: Timestamp| last.as_second() < now.as_second() - count;
         i64::from(is_first_half(now) && self.last.is_some_and(missing))

@@ -20,14 +20,14 @@ const PORT: u16 = 8080;
 const STARTED: Duration = Duration::from_secs(60);
 const MANIFESTS: &str = include_str!("plain.yaml");
 
+/// For an app that shall ask for no CPU, as is Kubernetes' default.
+pub(crate) const NO_CPU: &str = "0";
+
 /// A Deployment of the app.
 #[derive(Debug)]
 pub(crate) struct Plain {
     name: String,
 }
-
-/// For an app that shall ask for no CPU, as is Kubernetes' default.
-pub(crate) const NO_CPU: &str = "0";
 
 /// Whether its pods have a token of a service account, as is Kubernetes' default. It is a volume, and
 /// the first one costs a start about 300 ms.
